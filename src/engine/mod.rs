@@ -1,0 +1,352 @@
+//! The engine: every decision of the cache, as one deterministic, single-threaded structure.
+//!
+//! Events go in ([`access`](Engine::access), [`write`](Engine::write), [`remove`](Engine::remove),
+//! deadlines), [`Effect`]s come out. There is no thread, lock, clock, value or user type in here: the
+//! concurrent shell feeds it in the order in which the store changed, and carries its effects out.
+//! Given the same configuration and the same events, the effects are the same.
+//!
+//! # Invariants at rest
+//!
+//! - The costs of the ledger add up to at most `max_cost`.
+//! - Every entry of the ledger has the version of the last write that the engine has seen for it.
+//! - A newcomer that is turned away costs no resident: victims leave only when somebody comes in.
+//!
+//! It is public because it is also the simulator: [`request`](Engine::request) plays one access of a
+//! trace against a policy alone, exactly and fast.
+//!
+//! ```
+//! use tollgate::engine::Engine;
+//! use tollgate::policy::{PolicyConfig, PolicyKind};
+//!
+//! let config = PolicyConfig { num_counters: 1_000, max_cost: 100, seed: 1, objective: Default::default() };
+//! let mut engine = Engine::new(PolicyKind::Fifo, config);
+//! assert!(!engine.request(42, 1));
+//! assert!(engine.request(42, 1));
+//! ```
+
+mod asked;
+pub(crate) mod ledger;
+
+use crate::expiry::TimerWheel;
+use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
+use asked::Asked;
+pub use ledger::{Ledger, Slot};
+
+/// Why a row must leave the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was admitted once and had to make room.
+    Evicted,
+    /// It was not admitted.
+    Rejected,
+}
+
+/// A row that must leave the store, if its version is still the one decided upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// The index hash of its key.
+    pub index: u64,
+    /// The version decided upon.
+    pub version: u32,
+    /// The cost that leaves with it.
+    pub cost: u64,
+    /// Why.
+    pub verdict: Verdict,
+}
+
+/// A write that the engine has to decide upon: an insertion or an update, which it tells apart itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Write {
+    /// The index hash of the key.
+    pub index: u64,
+    /// The version of the row that the write made.
+    pub version: u32,
+    /// Its cost; at least 1.
+    pub cost: u64,
+    /// When it expires, in milliseconds of the caller's clock; `None` is never.
+    pub deadline: Option<u64>,
+}
+
+/// An entry whose deadline has passed; see [`Engine::due`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The index hash of its key.
+    pub index: u64,
+    /// The version that was scheduled.
+    pub version: u32,
+}
+
+/// Ledger, policy and timer wheel. See the [module](self).
+pub struct Engine {
+    ledger: Ledger,
+    policy: Box<dyn Policy>,
+    wheel: TimerWheel,
+    asked: Asked,
+    /// Scratch: the victims of one decision.
+    victims: Vec<Slot>,
+    /// Scratch of [`request`](Self::request).
+    discarded: Vec<Effect>,
+}
+
+impl Engine {
+    /// An empty engine.
+    pub fn new(policy: PolicyKind, config: PolicyConfig) -> Self {
+        Self {
+            ledger: Ledger::new(config.max_cost),
+            policy: policy.build(&config),
+            wheel: TimerWheel::new(),
+            asked: Asked::new(),
+            victims: Vec::new(),
+            discarded: Vec::new(),
+        }
+    }
+
+    /// The admitted entries.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The policy's name.
+    pub fn policy_name(&self) -> &'static str {
+        self.policy.name()
+    }
+
+    /// The policy's present parameters.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.policy.parameters()
+    }
+
+    /// Bytes of heap memory held, the policy's included.
+    pub fn memory(&self) -> usize {
+        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096
+    }
+
+    /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns
+    /// whether it hit. For simulation: effects are carried out at once and forgotten.
+    pub fn request(&mut self, index: u64, cost: u64) -> bool {
+        if self.access(index) {
+            return true;
+        }
+        let mut effects = std::mem::take(&mut self.discarded);
+        self.write(Write { index, version: 0, cost: cost.max(1), deadline: None }, &mut effects);
+        effects.clear();
+        self.discarded = effects;
+        false
+    }
+
+    /// A read. Returns whether the entry is resident. Expected O(1).
+    pub fn access(&mut self, index: u64) -> bool {
+        if let Some(slot) = self.ledger.find(index) {
+            self.policy.hit(&self.ledger, slot);
+            true
+        } else {
+            self.policy.miss(&self.ledger, index);
+            self.asked.note(index);
+            false
+        }
+    }
+
+    /// Decides on a write. What must leave for it, or the row itself if it is turned away, is appended
+    /// to `effects`. Expected O(1) and the number of victims.
+    pub fn write(&mut self, write: Write, effects: &mut Vec<Effect>) {
+        debug_assert!(write.cost > 0, "no entry is free");
+        match self.ledger.find(write.index) {
+            Some(slot) => self.update(slot, write, effects),
+            None => self.insert(write, effects),
+        }
+    }
+
+    /// The row of `index` was removed by its owner; unknown indices are none of the engine's business.
+    pub fn remove(&mut self, index: u64) {
+        if let Some(slot) = self.ledger.find(index) {
+            self.forget(slot, Departure::Removed);
+        }
+    }
+
+    /// Changes the budget. What must leave is appended to `effects`.
+    pub fn set_max_cost(&mut self, max_cost: u64, effects: &mut Vec<Effect>) {
+        self.ledger.set_max_cost(max_cost);
+        self.policy.resized(max_cost);
+        self.shed(None, effects);
+    }
+
+    /// Forgets everything, the policy's knowledge included.
+    pub fn clear(&mut self) {
+        self.ledger.clear();
+        self.policy.clear();
+        self.wheel = TimerWheel::new();
+        self.asked.clear();
+    }
+
+    /// Takes the next entry whose deadline is at or before `now_ms` off the timer wheel; it stays in the
+    /// ledger until the caller, who can see when it was last read, says [`expire`](Self::expire) or
+    /// [`postpone`](Self::postpone).
+    pub fn due(&mut self, now_ms: u64) -> Option<Due> {
+        let slot = self.wheel.pop_due(now_ms)?;
+        Some(Due { index: self.ledger.index(slot), version: self.ledger.version(slot) })
+    }
+
+    /// The due entry is gone from the store.
+    pub fn expire(&mut self, due: Due) {
+        if let Some(slot) = self.find_due(due) {
+            self.forget(slot, Departure::Expired);
+        }
+    }
+
+    /// The due entry lives on until `deadline`.
+    pub fn postpone(&mut self, due: Due, deadline: Option<u64>) {
+        if let Some(slot) = self.find_due(due) {
+            self.wheel.schedule(slot, deadline);
+        }
+    }
+
+    /// When [`due`](Self::due) should be asked next, in milliseconds; `None` if nothing is scheduled.
+    pub fn next_due(&self) -> Option<u64> {
+        self.wheel.next_due()
+    }
+
+    /// Verifies ledger, wheel and policy against each other. O(n); for tests and fuzzing.
+    ///
+    /// # Errors
+    /// A sentence that names what disagrees.
+    pub fn check(&self) -> Result<(), String> {
+        self.ledger.check()?;
+        if self.ledger.used() > self.ledger.max_cost() {
+            return Err(format!("engine: used {} of {}", self.ledger.used(), self.ledger.max_cost()));
+        }
+        self.wheel.check(self.ledger.len())?;
+        self.policy.check(&self.ledger)
+    }
+
+    fn find_due(&self, due: Due) -> Option<Slot> {
+        self.ledger.find(due.index).filter(|&slot| self.ledger.version(slot) == due.version)
+    }
+
+    fn insert(&mut self, write: Write, effects: &mut Vec<Effect>) {
+        if !self.asked.take(write.index) {
+            self.policy.miss(&self.ledger, write.index);
+        }
+        if !self.make_room(write.index, write.cost, effects) {
+            effects.push(Effect {
+                index: write.index,
+                version: write.version,
+                cost: write.cost,
+                verdict: Verdict::Rejected,
+            });
+            return;
+        }
+        let slot = self.ledger.push(write.index, write.cost, write.version);
+        self.policy.inserted(&self.ledger, slot);
+        self.wheel.schedule(slot, write.deadline);
+    }
+
+    /// Whether the newcomer may come in; if so, it fits now.
+    fn make_room(&mut self, index: u64, cost: u64, effects: &mut Vec<Effect>) -> bool {
+        if cost > self.ledger.max_cost() {
+            return false;
+        }
+        let shortfall = self.ledger.shortfall(cost);
+        if shortfall == 0 {
+            return true;
+        }
+        self.victims.clear();
+        let candidate = Candidate { index, cost, shortfall };
+        match self.policy.admit(&self.ledger, candidate, &mut self.victims) {
+            Admission::Reject => false,
+            Admission::Admit => {
+                self.evict_victims(shortfall, None, effects);
+                true
+            }
+        }
+    }
+
+    fn update(&mut self, slot: Slot, write: Write, effects: &mut Vec<Effect>) {
+        if write.cost > self.ledger.max_cost() {
+            // The budget was lowered after the store took the row.
+            self.ledger.restate(slot, self.ledger.cost(slot), write.version);
+            self.evict(slot, effects);
+            if let Some(effect) = effects.last_mut() {
+                effect.cost = write.cost;
+            }
+            return;
+        }
+        let old_cost = self.ledger.cost(slot);
+        self.ledger.restate(slot, write.cost, write.version);
+        if old_cost != write.cost {
+            self.policy.recosted(&self.ledger, slot, old_cost);
+        }
+        self.policy.hit(&self.ledger, slot);
+        self.wheel.schedule(slot, write.deadline);
+        self.shed(Some(slot), effects);
+    }
+
+    /// Evicts until the budget holds.
+    fn shed(&mut self, keep: Option<Slot>, effects: &mut Vec<Effect>) {
+        let shortfall = self.ledger.shortfall(0);
+        if shortfall == 0 {
+            return;
+        }
+        self.victims.clear();
+        self.policy.evict(&self.ledger, shortfall, keep, &mut self.victims);
+        self.evict_victims(shortfall, keep, effects);
+    }
+
+    /// Evicts what the policy named. A policy is replaceable and may be wrong; the budget may not: slots
+    /// out of range, repeated or protected are ignored, and what is missing is taken from the end.
+    fn evict_victims(&mut self, shortfall: u64, keep: Option<Slot>, effects: &mut Vec<Effect>) {
+        let mut victims = std::mem::take(&mut self.victims);
+        let target = self.ledger.used().saturating_sub(shortfall);
+        // From the highest slot down, a swap-remove never moves a victim that is still to come.
+        victims.sort_unstable_by(|a, b| b.cmp(a));
+        victims.dedup();
+        let mut keep = keep;
+        for &slot in &victims {
+            if (slot as usize) < self.ledger.len() && Some(slot) != keep {
+                keep = self.evict_beside(slot, keep, effects);
+            }
+        }
+        self.victims = victims;
+        while self.ledger.used() > target {
+            let last = (self.ledger.len() - 1) as Slot;
+            let slot = if Some(last) == keep { last - 1 } else { last };
+            keep = self.evict_beside(slot, keep, effects);
+        }
+    }
+
+    /// Evicts `slot` and returns where `keep` lives afterwards.
+    fn evict_beside(&mut self, slot: Slot, keep: Option<Slot>, effects: &mut Vec<Effect>) -> Option<Slot> {
+        let last = (self.ledger.len() - 1) as Slot;
+        self.evict(slot, effects);
+        if keep == Some(last) { Some(slot) } else { keep }
+    }
+
+    fn evict(&mut self, slot: Slot, effects: &mut Vec<Effect>) {
+        effects.push(Effect {
+            index: self.ledger.index(slot),
+            version: self.ledger.version(slot),
+            cost: self.ledger.cost(slot),
+            verdict: Verdict::Evicted,
+        });
+        self.forget(slot, Departure::Evicted);
+    }
+
+    fn forget(&mut self, slot: Slot, why: Departure) {
+        self.policy.removed(&self.ledger, slot, why);
+        self.wheel.removed(slot);
+        if let Some(from) = self.ledger.swap_remove(slot) {
+            self.policy.moved(from, slot);
+            self.wheel.moved(from, slot);
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("policy", &self.policy.name())
+            .field("entries", &self.ledger.len())
+            .field("used", &self.ledger.used())
+            .field("max_cost", &self.ledger.max_cost())
+            .finish_non_exhaustive()
+    }
+}

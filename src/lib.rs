@@ -1,0 +1,5 @@
+//! tollgate
+
+pub mod engine;
+mod expiry;
+pub mod policy;

@@ -1,0 +1,48 @@
+//! The names of the policies, and how each is built.
+
+use super::{Fifo, Policy, PolicyConfig};
+use std::fmt;
+use std::sync::Arc;
+
+/// A policy by name; see the module of each.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum PolicyKind {
+    /// First in, first out.
+    #[default]
+    Fifo,
+    /// A policy of your own: called once, when the cache is built.
+    Custom(Arc<dyn Fn(&PolicyConfig) -> Box<dyn Policy> + Send + Sync>),
+}
+
+impl PolicyKind {
+    /// Every built-in policy.
+    pub const ALL: &[PolicyKind] = &[PolicyKind::Fifo];
+
+    /// The name, as accepted by the command line and printed in statistics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// The built-in policy of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|kind| kind.name() == name).cloned()
+    }
+
+    /// Builds the policy.
+    pub fn build(&self, config: &PolicyConfig) -> Box<dyn Policy> {
+        match self {
+            Self::Fifo => Box::new(Fifo::new(config)),
+            Self::Custom(build) => build(config),
+        }
+    }
+}
+
+impl fmt::Debug for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,1 +1,49 @@
-fn main() {}
+//! `tollgate`: traces in, hit ratios out.
+//!
+//! | command | plays a trace through | answers |
+//! |---|---|---|
+//! | `simulate` | policy engines alone | which policy, which budget; beside the optimum |
+//! | `analyze` | nothing | what the trace is like |
+//!
+//! Exit codes: 0 done; 2 the arguments or a file are wrong, said on standard error.
+
+mod budget;
+mod failure;
+mod optimum;
+mod output;
+mod progress;
+mod simulate;
+mod source;
+mod trace;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// Plays cache traces: which policy and which budget serve them best.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play traces through policy engines alone: many policies x many budgets, exactly and fast.
+    Simulate(simulate::SimulateArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Simulate(args) => simulate::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}

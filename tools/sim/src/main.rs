@@ -7,6 +7,7 @@
 //!
 //! Exit codes: 0 done; 2 the arguments or a file are wrong, said on standard error.
 
+mod analyze;
 mod budget;
 mod failure;
 mod optimum;
@@ -17,7 +18,6 @@ mod source;
 mod trace;
 
 use clap::{Parser, Subcommand};
-use failure::Failure;
 use std::process::ExitCode;
 
 /// Plays cache traces: which policy and which budget serve them best.
@@ -32,11 +32,14 @@ struct Cli {
 enum Command {
     /// Play traces through policy engines alone: many policies x many budgets, exactly and fast.
     Simulate(simulate::SimulateArgs),
+    /// Tell what a trace is like: skew, reuse distances, costs, LRU's miss-ratio curve.
+    Analyze(analyze::AnalyzeArgs),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(args) => simulate::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
     };
     match outcome {
         Ok(code) => code,

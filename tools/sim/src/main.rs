@@ -9,10 +9,12 @@
 
 mod analyze;
 mod budget;
+mod command_line;
 mod failure;
 mod optimum;
 mod output;
 mod progress;
+mod report;
 mod simulate;
 mod source;
 mod trace;

@@ -4,12 +4,15 @@
 //! they took. The threaded cache around the engine is the business of `tollgate replay`.
 
 mod command;
+mod compare;
+mod markdown;
 mod play;
 mod row;
 
-pub use command::{SimulateArgs, run};
+pub use command::{PolicyChoice, SimulateArgs, parse_policy, run};
+pub use compare::{Contest, Regret, regrets};
 pub use play::Sample;
-pub use row::Row;
+pub use row::{Row, objective_name};
 
 use crate::budget::Budget;
 use crate::optimum::{Bounds, Optima};

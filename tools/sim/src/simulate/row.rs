@@ -3,6 +3,7 @@
 use super::Cell;
 use super::play::Played;
 use crate::optimum::Bounds;
+use crate::output::percent;
 use crate::trace::Trace;
 use serde::Serialize;
 use tollgate::policy::{Objective, PolicyKind};
@@ -12,6 +13,8 @@ use tollgate::policy::{Objective, PolicyKind};
 pub struct Row {
     /// The trace's name.
     pub trace: String,
+    /// Whether every key of it costs 1.
+    pub unit_cost: bool,
     /// The policy's name.
     pub policy: &'static str,
     /// `hits` or `cost`.
@@ -54,6 +57,7 @@ impl Row {
     ) -> Self {
         Self {
             trace: trace.name().to_owned(),
+            unit_cost: trace.is_unit(),
             policy: policy.name(),
             objective: objective_name(cell.objective),
             budget: cell.budget.to_string(),
@@ -70,6 +74,13 @@ impl Row {
             memory_bytes: played.memory,
             seconds: played.elapsed.as_secs_f64(),
         }
+    }
+
+    /// The optimum of the objective's ratio in percent: one figure if it is exact, else the two bounds with
+    /// `between` in between; nothing if it was not computed.
+    pub fn optimum(&self, between: &str) -> Option<String> {
+        let (lower, upper) = (percent(self.optimum_lower?), percent(self.optimum_upper?));
+        Some(if lower == upper { upper } else { format!("{lower}{between}{upper}") })
     }
 
     /// The ratio that was to be maximised.

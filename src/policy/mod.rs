@@ -21,9 +21,12 @@
 //! A miss and the insertion that answers it are *one* access: count frequencies in `hit` and in
 //! `miss`, not in `inserted`. Other events may come between the two.
 
+mod doorkeeper;
 mod fifo;
 mod kind;
+mod lines;
 mod list;
+pub(crate) mod sketch;
 
 pub use fifo::Fifo;
 pub use kind::PolicyKind;

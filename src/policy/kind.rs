@@ -1,6 +1,6 @@
 //! The names of the policies, and how each is built.
 
-use super::{Fifo, Policy, PolicyConfig};
+use super::{Fifo, Policy, PolicyConfig, TinyLfu};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,18 +11,21 @@ pub enum PolicyKind {
     /// First in, first out.
     #[default]
     Fifo,
+    /// TinyLFU admission, sampled LFU eviction.
+    TinyLfu,
     /// A policy of your own: called once, when the cache is built.
     Custom(Arc<dyn Fn(&PolicyConfig) -> Box<dyn Policy> + Send + Sync>),
 }
 
 impl PolicyKind {
     /// Every built-in policy.
-    pub const ALL: &[PolicyKind] = &[PolicyKind::Fifo];
+    pub const ALL: &[PolicyKind] = &[PolicyKind::Fifo, PolicyKind::TinyLfu];
 
     /// The name, as accepted by the command line and printed in statistics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fifo => "fifo",
+            Self::TinyLfu => "tinylfu",
             Self::Custom(_) => "custom",
         }
     }
@@ -36,6 +39,7 @@ impl PolicyKind {
     pub fn build(&self, config: &PolicyConfig) -> Box<dyn Policy> {
         match self {
             Self::Fifo => Box::new(Fifo::new(config)),
+            Self::TinyLfu => Box::new(TinyLfu::new(config)),
             Self::Custom(build) => build(config),
         }
     }

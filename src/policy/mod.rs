@@ -27,9 +27,11 @@ mod kind;
 mod lines;
 mod list;
 pub(crate) mod sketch;
+mod tiny_lfu;
 
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
+pub use tiny_lfu::TinyLfu;
 
 pub use crate::engine::ledger::{Ledger, Slot};
 

@@ -2,4 +2,5 @@
 
 pub mod engine;
 mod expiry;
+pub mod key;
 pub mod policy;

@@ -116,7 +116,7 @@ impl FastHasher {
 
 impl Sink for Gather<'_> {
     #[inline]
-    fn exact(self, width: Width, integer: u64) -> KeyHash {
+    fn exact(&self, width: Width, integer: u64) -> KeyHash {
         self.hasher.exact.hash(width, integer)
     }
 
@@ -138,7 +138,7 @@ impl Sink for Gather<'_> {
 
     /// A last pass over eight bytes would cost as much as all the rest of a short key.
     #[inline]
-    fn close(mut self, shape: u64) -> KeyHash {
+    fn close(&mut self, shape: u64) -> KeyHash {
         self.hash_buffer();
         KeyHash {
             index: self.hasher.exact.permute(self.seeds.index ^ shape),

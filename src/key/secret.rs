@@ -80,7 +80,7 @@ struct SipSink<'a> {
 
 impl Sink for SipSink<'_> {
     #[inline]
-    fn exact(self, width: Width, integer: u64) -> KeyHash {
+    fn exact(&self, width: Width, integer: u64) -> KeyHash {
         self.exact.hash(width, integer)
     }
 
@@ -96,7 +96,7 @@ impl Sink for SipSink<'_> {
 
     /// SipHash completes its last block with a byte of its own, so seven bytes cost no block more.
     #[inline]
-    fn close(mut self, shape: u64) -> KeyHash {
+    fn close(&mut self, shape: u64) -> KeyHash {
         self.sip.write_u32(shape as u32);
         self.sip.write_u16((shape >> 32) as u16);
         self.sip.write_u8((shape >> 48) as u8);

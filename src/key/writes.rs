@@ -36,13 +36,13 @@ use std::hash::Hasher;
 /// Where the words go.
 pub(super) trait Sink: Clone {
     /// One integer was all: there is no stream.
-    fn exact(self, width: Width, integer: u64) -> KeyHash;
+    fn exact(&self, width: Width, integer: u64) -> KeyHash;
     /// The next word of the stream.
     fn word(&mut self, word: u64);
     /// The next `bytes.len().div_ceil(8)` words of the stream.
     fn bytes(&mut self, bytes: &[u8]);
     /// The last word of the stream, below 2^56.
-    fn close(self, shape: u64) -> KeyHash;
+    fn close(&mut self, shape: u64) -> KeyHash;
 }
 
 /// The [`Hasher`] that a key writes itself to.
@@ -72,7 +72,7 @@ impl<S: Sink> Writes<S> {
     }
 
     #[inline]
-    pub(super) fn close(self) -> KeyHash {
+    pub(super) fn close(&mut self) -> KeyHash {
         match self.first {
             First::Held(width, integer) => self.sink.exact(width, integer),
             First::Awaited | First::Gone => self.sink.close(self.shape),

@@ -63,7 +63,7 @@ struct Stream {
 }
 
 impl Sink for Keep<'_> {
-    fn exact(self, width: Width, integer: u64) -> KeyHash {
+    fn exact(&self, width: Width, integer: u64) -> KeyHash {
         self.0.borrow_mut().exact = Some((width, integer));
         KeyHash { index: 0, conflict: 0 }
     }
@@ -76,7 +76,7 @@ impl Sink for Keep<'_> {
         for_each_word(bytes, |word| self.word(word));
     }
 
-    fn close(mut self, shape: u64) -> KeyHash {
+    fn close(&mut self, shape: u64) -> KeyHash {
         assert!(shape < 1 << 56);
         self.word(shape);
         KeyHash { index: 0, conflict: 0 }

@@ -9,7 +9,7 @@
 
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
-use crate::clock::floor_ms;
+use crate::clock::millis;
 use crate::engine::{Effect, Engine, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
@@ -54,7 +54,9 @@ impl<V> Core<V> {
     /// Runs a bounded turn that starts with `shard`, unless another thread is at it.
     pub(super) fn try_maintain_from(&self, shard: usize) {
         if let Some(decisions) = self.decisions.try_lock() {
-            self.decide_with(decisions, |decisions, departed| self.turn(decisions, Scope::From(shard), departed));
+            self.decide_with(decisions, |decisions, departed| {
+                self.turn(decisions, Scope::From(shard), departed)
+            });
         }
     }
 
@@ -102,7 +104,9 @@ impl<V> Core<V> {
             decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
             self.carry_out(decisions, departed);
             // An eviction whose row was rewritten meanwhile took no effect; its command is pending now.
-            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack()) && self.store.dirty().any() {
+            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack())
+                && self.store.dirty().any()
+            {
                 self.settle_all(decisions, departed);
             }
         });
@@ -125,7 +129,10 @@ impl<V> Core<V> {
 
     /// Runs `job` under the engine's mutex, then delivers what departed. `None` if the policy panicked: the
     /// engine has then been rebuilt from the store.
-    pub(super) fn decide<R>(&self, job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R) -> Option<R> {
+    pub(super) fn decide<R>(
+        &self,
+        job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R,
+    ) -> Option<R> {
         self.decide_with(self.decisions.lock(), job)
     }
 
@@ -188,7 +195,8 @@ impl<V> Core<V> {
         let mut done = 0;
         decisions.cursor = shard;
         for _ in 0..self.store.shards() {
-            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN) else {
+            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN)
+            else {
                 break;
             };
             done += self.settle_shard(decisions, shard, departed);
@@ -198,7 +206,12 @@ impl<V> Core<V> {
     }
 
     /// Decides on everything in a shard's log; returns how much that was.
-    fn settle_shard(&self, decisions: &mut Decisions, shard: usize, departed: &mut Vec<Departed<V>>) -> usize {
+    fn settle_shard(
+        &self,
+        decisions: &mut Decisions,
+        shard: usize,
+        departed: &mut Vec<Departed<V>>,
+    ) -> usize {
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
         let done = decisions.commands.len();
@@ -206,7 +219,7 @@ impl<V> Core<V> {
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {
-                    births.note(write.index, || floor_ms(self.now()));
+                    births.note(write.index, || millis(self.now()));
                     engine.write(write, effects);
                 }
                 Command::Remove { index } => engine.remove(index),
@@ -245,7 +258,7 @@ impl<V> Core<V> {
         let cause = match effect.verdict {
             Verdict::Evicted => {
                 if let Some(born) = decisions.births.take(effect.index) {
-                    self.lifetimes.record(floor_ms(self.now()).saturating_sub(born));
+                    self.lifetimes.record(millis(self.now()).saturating_sub(born));
                 }
                 Cause::Evicted
             }
@@ -261,10 +274,15 @@ impl<V> Core<V> {
         }
         let now = self.now();
         let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
-        while left > 0
-            && let Some(due) = decisions.engine.due(floor_ms(now))
-        {
+        while left > 0 {
             left -= 1;
+            let Some(due) = decisions.engine.due(millis(now)) else {
+                // Nothing, or nothing yet: the wheel moves only so many entries at a time.
+                if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
+                    continue;
+                }
+                break;
+            };
             let mut shard = self.store.write(self.store.shard_of(due.index));
             let Some(row) = shard.find_index(due.index).filter(|row| row.version == due.version) else {
                 // Rewritten or removed: the command that says so is pending.

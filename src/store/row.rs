@@ -1,9 +1,9 @@
 //! A row: one entry as the store keeps it.
 
-use crate::clock::{ceil_ms, floor_ms};
+use crate::clock::{millis, millis_up};
 use crate::key::KeyHash;
-use std::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -44,12 +44,12 @@ impl Idle {
 
     /// The tick that `now` lies in: what a reader compares.
     fn tick(self, now: Duration) -> u32 {
-        (floor_ms(now) >> self.shift) as u32
+        (millis(now) >> self.shift) as u32
     }
 
     /// The tick that begins at or after `now`: what a read leaves behind, so that nothing expires early.
     fn next_tick(self, now: Duration) -> u32 {
-        let ms = ceil_ms(now);
+        let ms = millis_up(now);
         ((ms >> self.shift) + u64::from(ms & ((1 << self.shift) - 1) != 0)) as u32
     }
 }
@@ -71,7 +71,7 @@ impl<V> Row<V> {
             return true;
         }
         let now = now();
-        floor_ms(now) < self.deadline && idle.is_none_or(|idle| self.idle_ticks(idle, now) < idle.ticks)
+        millis(now) < self.deadline && idle.is_none_or(|idle| self.idle_ticks(idle, now) < idle.ticks)
     }
 
     /// Remembers a read.
@@ -89,7 +89,8 @@ impl<V> Row<V> {
             None => self.deadline,
             Some(idle) => {
                 let left = u64::from(idle.ticks.saturating_sub(self.idle_ticks(idle, now)));
-                let idle_at = (floor_ms(now) >> idle.shift).saturating_add(left).saturating_mul(1 << idle.shift);
+                let idle_at =
+                    (millis(now) >> idle.shift).saturating_add(left).saturating_mul(1 << idle.shift);
                 self.deadline.min(idle_at)
             }
         }

@@ -29,6 +29,7 @@ pub(crate) mod ledger;
 
 use crate::expiry::TimerWheel;
 use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
+pub use crate::ring::log::Write;
 use asked::Asked;
 pub use ledger::{Ledger, Slot};
 
@@ -52,19 +53,6 @@ pub struct Effect {
     pub cost: u64,
     /// Why.
     pub verdict: Verdict,
-}
-
-/// A write that the engine has to decide upon: an insertion or an update, which it tells apart itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write {
-    /// The index hash of the key.
-    pub index: u64,
-    /// The version of the row that the write made.
-    pub version: u32,
-    /// Its cost; at least 1.
-    pub cost: u64,
-    /// When it expires, in milliseconds of the caller's clock; `None` is never.
-    pub deadline: Option<u64>,
 }
 
 /// An entry whose deadline has passed; see [`Engine::due`].
@@ -200,6 +188,13 @@ impl Engine {
         }
     }
 
+    /// Changes the deadline of a resident entry.
+    pub fn reschedule(&mut self, index: u64, deadline: Option<u64>) {
+        if let Some(slot) = self.ledger.find(index) {
+            self.wheel.schedule(slot, deadline);
+        }
+    }
+
     /// When [`due`](Self::due) should be asked next, in milliseconds; `None` if nothing is scheduled.
     pub fn next_due(&self) -> Option<u64> {
         self.wheel.next_due()
@@ -216,6 +211,11 @@ impl Engine {
         }
         self.wheel.check(self.ledger.len())?;
         self.policy.check(&self.ledger)
+    }
+
+    /// Whether the entry at `slot` has a deadline on the timer wheel.
+    pub(crate) fn is_scheduled(&self, slot: Slot) -> bool {
+        self.wheel.is_scheduled(slot)
     }
 
     fn find_due(&self, due: Due) -> Option<Slot> {

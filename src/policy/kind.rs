@@ -1,6 +1,6 @@
 //! The names of the policies, and how each is built.
 
-use super::{Fifo, Policy, PolicyConfig};
+use super::{Fifo, Policy, PolicyConfig, TinyLfu};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,18 +11,56 @@ pub enum PolicyKind {
     /// First in, first out.
     #[default]
     Fifo,
+    /// Least recently used.
+    Lru,
+    /// Segmented LRU: probation and protected.
+    Slru,
+    /// FIFO with a second chance.
+    Clock,
+    /// FIFO with visited bits and a hand that moves nothing.
+    Sieve,
+    /// Uniformly random victims.
+    Random,
+    /// A small FIFO queue in front of a main one, with ghosts.
+    S3Fifo,
+    /// A FIFO queue whose ghosts come back to an LRU one.
+    TwoQ,
+    /// Recency and frequency, balanced by their ghosts.
+    Arc,
+    /// TinyLFU admission, sampled LFU eviction.
+    TinyLfu,
     /// A policy of your own: called once, when the cache is built.
     Custom(Arc<dyn Fn(&PolicyConfig) -> Box<dyn Policy> + Send + Sync>),
 }
 
 impl PolicyKind {
     /// Every built-in policy.
-    pub const ALL: &[PolicyKind] = &[PolicyKind::Fifo];
+    pub const ALL: &[PolicyKind] = &[
+        PolicyKind::Fifo,
+        PolicyKind::Lru,
+        PolicyKind::Slru,
+        PolicyKind::Clock,
+        PolicyKind::Sieve,
+        PolicyKind::Random,
+        PolicyKind::S3Fifo,
+        PolicyKind::TwoQ,
+        PolicyKind::Arc,
+        PolicyKind::TinyLfu,
+    ];
 
     /// The name, as accepted by the command line and printed in statistics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fifo => "fifo",
+            Self::Lru => "lru",
+            Self::Slru => "slru",
+            Self::Clock => "clock",
+            Self::Sieve => "sieve",
+            Self::Random => "random",
+            Self::S3Fifo => "s3-fifo",
+            Self::TwoQ => "two-q",
+            Self::Arc => "arc",
+            Self::TinyLfu => "tinylfu",
             Self::Custom(_) => "custom",
         }
     }
@@ -36,6 +74,15 @@ impl PolicyKind {
     pub fn build(&self, config: &PolicyConfig) -> Box<dyn Policy> {
         match self {
             Self::Fifo => Box::new(Fifo::new(config)),
+            Self::Lru => Box::new(super::Lru::new(config)),
+            Self::Slru => Box::new(super::Slru::new(config)),
+            Self::Clock => Box::new(super::Clock::new(config)),
+            Self::Sieve => Box::new(super::Sieve::new(config)),
+            Self::Random => Box::new(super::Random::new(config)),
+            Self::S3Fifo => Box::new(super::S3Fifo::new(config)),
+            Self::TwoQ => Box::new(super::TwoQ::new(config)),
+            Self::Arc => Box::new(super::Arc::new(config)),
+            Self::TinyLfu => Box::new(TinyLfu::new(config)),
             Self::Custom(build) => build(config),
         }
     }

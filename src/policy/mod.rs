@@ -21,12 +21,36 @@
 //! A miss and the insertion that answers it are *one* access: count frequencies in `hit` and in
 //! `miss`, not in `inserted`. Other events may come between the two.
 
+mod arc;
+mod clock;
+mod doorkeeper;
 mod fifo;
+mod ghost_queue;
 mod kind;
+mod lines;
 mod list;
+mod lru;
+mod queues;
+mod random;
+mod rng;
+mod s3_fifo;
+mod sieve;
+pub(crate) mod sketch;
+mod slru;
+mod tiny_lfu;
+mod two_q;
 
+pub use arc::Arc;
+pub use clock::Clock;
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
+pub use lru::Lru;
+pub use random::Random;
+pub use s3_fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use slru::Slru;
+pub use tiny_lfu::TinyLfu;
+pub use two_q::TwoQ;
 
 pub use crate::engine::ledger::{Ledger, Slot};
 

@@ -1,0 +1,251 @@
+//! Building a cache: every option, checked once.
+
+use crate::cache::Cache;
+use crate::clock::{Clock, SystemClock, Ticks, millis_up};
+use crate::core::{Core, Maintenance, ReplaceIf, Settings, Slack, Weigher};
+use crate::engine::Engine;
+use crate::error::BuildError;
+use crate::key::{KeyHasher, SecretHasher};
+use crate::listener::{Event, Listener};
+use crate::policy::{Objective, PolicyConfig, PolicyKind};
+use crate::processor::{self, Processor};
+use crate::store::Idle;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Builds a [`Cache`]; from [`Cache::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder<K: ?Sized, V, S = SecretHasher> {
+    num_counters: usize,
+    max_cost: u64,
+    weigher: Option<Box<Weigher<V>>>,
+    replace_if: Option<Box<ReplaceIf<V>>>,
+    listener: Option<Listener<V>>,
+    charge_overhead: bool,
+    slack: Slack,
+    time_to_live: Option<Duration>,
+    time_to_idle: Option<Duration>,
+    clock: Arc<dyn Clock>,
+    policy: PolicyKind,
+    objective: Objective,
+    seed: Option<u64>,
+    maintenance: Maintenance,
+    hasher: S,
+    _key: PhantomData<fn() -> *const K>,
+}
+
+impl<K: ?Sized, V> Builder<K, V> {
+    pub(crate) fn new(num_counters: usize, max_cost: u64) -> Self {
+        Self {
+            num_counters,
+            max_cost,
+            weigher: None,
+            replace_if: None,
+            listener: None,
+            charge_overhead: false,
+            slack: Slack::Share,
+            time_to_live: None,
+            time_to_idle: None,
+            clock: Arc::new(SystemClock::new()),
+            policy: PolicyKind::default(),
+            objective: Objective::default(),
+            seed: None,
+            maintenance: Maintenance::default(),
+            hasher: SecretHasher::new(),
+            _key: PhantomData,
+        }
+    }
+}
+
+impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
+    /// What a value costs where the caller passes a cost of 0. A result of 0 counts as 1: no entry is free.
+    ///
+    /// Called on the inserting thread, with no lock held.
+    pub fn weigher(mut self, weigher: impl Fn(&V) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Box::new(weigher));
+        self
+    }
+
+    /// Whether [`Cache::entry_overhead`] bytes of bookkeeping are added to every cost. Sensible where costs
+    /// are bytes. The default is no: a cost means what the caller says.
+    pub fn charge_overhead(mut self, charge: bool) -> Self {
+        self.charge_overhead = charge;
+        self
+    }
+
+    /// How far cost that the policy has not decided upon may pass `max_cost`, in units of cost. At every
+    /// instant the store holds at most `max_cost + slack`. The default is a 64th of `max_cost`, at least 1.
+    ///
+    /// More slack means larger batches of decisions under write-heavy load. An entry that costs more than
+    /// the slack is decided before its insert returns.
+    pub fn slack(mut self, slack: u64) -> Self {
+        self.slack = Slack::Fixed(slack);
+        self
+    }
+
+    /// No slack: the store never holds more than `max_cost`. Inserts into a full cache are decided before
+    /// they return, one after another.
+    pub fn strict(self) -> Self {
+        self.slack(0)
+    }
+
+    /// How long entries live after they were written, unless their insert says otherwise. The default, and
+    /// `Duration::MAX`, is for ever.
+    pub fn time_to_live(mut self, ttl: Duration) -> Self {
+        self.time_to_live = Some(ttl);
+        self
+    }
+
+    /// How long entries live after they were last read or written. Measured to a millisecond, or to a
+    /// millionth of the duration if that is longer. Every read of such a cache asks the clock.
+    pub fn time_to_idle(mut self, tti: Duration) -> Self {
+        self.time_to_idle = Some(tti);
+        self
+    }
+
+    /// Who hears of every value that leaves other than into the hands of a caller.
+    ///
+    /// Called with no lock held, after the state has settled, on whichever thread settled it; any method of
+    /// the cache may be called from it. A panic is contained, counted, and loses at most its own event.
+    pub fn listener(mut self, listener: impl Fn(Event<V>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// Whether a live entry's value (first) may be replaced by a new one (second). A refused value is handed
+    /// back by `try_insert`; `insert` returns false.
+    ///
+    /// Called under the lock of the key's shard: it must be quick, and must not call the cache.
+    pub fn replace_if(mut self, replace_if: impl Fn(&V, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.replace_if = Some(Box::new(replace_if));
+        self
+    }
+
+    /// How keys are hashed. The default resists chosen keys; [`FastHasher`](crate::key::FastHasher) is for
+    /// keys that nobody else chooses.
+    pub fn key_hasher<T: KeyHasher>(self, hasher: T) -> Builder<K, V, T> {
+        Builder {
+            num_counters: self.num_counters,
+            max_cost: self.max_cost,
+            weigher: self.weigher,
+            replace_if: self.replace_if,
+            listener: self.listener,
+            charge_overhead: self.charge_overhead,
+            slack: self.slack,
+            time_to_live: self.time_to_live,
+            time_to_idle: self.time_to_idle,
+            clock: self.clock,
+            policy: self.policy,
+            objective: self.objective,
+            seed: self.seed,
+            maintenance: self.maintenance,
+            hasher,
+            _key: PhantomData,
+        }
+    }
+
+    /// What to keep when not everything fits.
+    pub fn policy(mut self, policy: PolicyKind) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What the policy maximises: hits (the default) or cost that hits.
+    pub fn objective(mut self, objective: Objective) -> Self {
+        self.objective = objective;
+        self
+    }
+
+    /// The seed of the policy's random choices. The default is different for every cache. The hasher has
+    /// secrets of its own.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The clock that deadlines are measured by. It should not go backwards.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Who runs the turns of maintenance.
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+}
+
+impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
+    /// Builds the cache, and starts its thread if it is to have one.
+    ///
+    /// # Errors
+    /// If a budget, a number of counters or a duration is 0, or the thread cannot be started.
+    pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
+        if self.num_counters == 0 {
+            return Err(BuildError::NoCounters);
+        }
+        if self.max_cost == 0 {
+            return Err(BuildError::NoBudget);
+        }
+        if self.time_to_live == Some(Duration::ZERO) || self.time_to_idle == Some(Duration::ZERO) {
+            return Err(BuildError::ZeroDuration);
+        }
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let config = PolicyConfig {
+            num_counters: self.num_counters,
+            max_cost: self.max_cost,
+            seed,
+            objective: self.objective,
+        };
+        let settings = Settings {
+            weigher: self.weigher,
+            replace_if: self.replace_if,
+            listener: self.listener,
+            overhead: if self.charge_overhead { Cache::<K, V, S>::entry_overhead() } else { 0 },
+            slack: self.slack,
+            time_to_live: self.time_to_live,
+            // A time to idle beyond what milliseconds can count is no time to idle.
+            idle: self.time_to_idle.map(millis_up).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
+            ticks: Ticks::new(self.clock),
+            maintenance: self.maintenance,
+            process: std::process::id(),
+            seed,
+        };
+        let core = Arc::new(Core::new(Engine::new(self.policy, config), shards(), self.max_cost, settings));
+        let processor = match self.maintenance {
+            Maintenance::Thread => Some(start(&core)?),
+            Maintenance::Inline | Maintenance::Manual => None,
+        };
+        Ok(Cache::assemble(core, processor, self.hasher))
+    }
+}
+
+fn start<V: Send + Sync + 'static>(core: &Arc<Core<V>>) -> Result<Processor, BuildError> {
+    let core = Arc::clone(core);
+    Processor::spawn("tollgate".into(), move || processor::run(&*core, core.bell()))
+        .map_err(|_| BuildError::NoThread)
+}
+
+/// Enough shards that threads rarely meet, few enough that an empty cache is small: sixteen for each core.
+fn shards() -> usize {
+    let cores = std::thread::available_parallelism().map_or(4, usize::from);
+    (16 * cores).next_power_of_two().clamp(32, 256)
+}
+
+impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("num_counters", &self.num_counters)
+            .field("max_cost", &self.max_cost)
+            .field("policy", &self.policy)
+            .field("objective", &self.objective)
+            .field("slack", &self.slack)
+            .field("time_to_live", &self.time_to_live)
+            .field("time_to_idle", &self.time_to_idle)
+            .field("maintenance", &self.maintenance)
+            .finish_non_exhaustive()
+    }
+}

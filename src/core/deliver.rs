@@ -1,0 +1,194 @@
+//! Values that left: listener calls and destructors, with no lock held.
+//!
+//! Rows that a turn took out of the store are delivered by the thread that ran the turn, after it has given the
+//! engine's mutex back. Each delivery holds a ticket that was opened *under* that mutex, so that
+//! [`wait`](crate::Cache::wait), which takes the mutex first, knows every delivery that its turn came after.
+//!
+//! A callback may call the cache, and that call may take further rows out. Delivering those at once would
+//! recurse without end (a listener that re-inserts what was evicted), so a thread that is already delivering
+//! for this cache defers them: the outer delivery, or the next turn, takes them along.
+//!
+//! | the thread | `wait()` | a delivery of its own |
+//! |---|---|---|
+//! | runs no callback | waits for the tickets opened before | at once |
+//! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
+
+use super::{Core, Count};
+use crate::listener::{Cause, Event};
+use crate::store::Row;
+use parking_lot::{Condvar, Mutex};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A row that was taken out of the store.
+pub(super) struct Departed<V> {
+    pub(super) row: Row<V>,
+    pub(super) cause: Cause,
+}
+
+/// Deliveries under way.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    tickets: Mutex<Tickets>,
+    closed: Condvar,
+}
+
+#[derive(Default)]
+struct Tickets {
+    next: u64,
+    open: Vec<u64>,
+}
+
+/// Rows that left while their thread was inside a callback of this cache.
+pub(super) struct Deferred<V>(Mutex<Vec<Departed<V>>>);
+
+impl<V> Default for Deferred<V> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl Deliveries {
+    fn open(&self) -> u64 {
+        let mut tickets = self.tickets.lock();
+        let ticket = tickets.next;
+        tickets.next += 1;
+        tickets.open.push(ticket);
+        ticket
+    }
+
+    fn close(&self, ticket: u64) {
+        let mut tickets = self.tickets.lock();
+        tickets.open.retain(|&open| open != ticket);
+        self.closed.notify_all();
+    }
+
+    /// Blocks until every ticket that is open now is closed.
+    fn wait(&self) {
+        let mut tickets = self.tickets.lock();
+        let barrier = tickets.next;
+        while tickets.open.iter().any(|&open| open < barrier) {
+            self.closed.wait(&mut tickets);
+        }
+    }
+}
+
+thread_local! {
+    /// The caches, by address, whose callbacks this thread is running now.
+    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the calling thread is inside a callback of any cache.
+pub(crate) fn in_callback() -> bool {
+    // A thread whose locals are gone is running destructors: that is a callback of sorts.
+    DELIVERING.try_with(|delivering| !delivering.borrow().is_empty()).unwrap_or(true)
+}
+
+/// Marks the thread as delivering for one cache, until dropped.
+struct Marked(usize);
+
+impl Marked {
+    /// `None` if the thread is already at it.
+    fn new(cache: usize) -> Option<Self> {
+        DELIVERING
+            .try_with(|delivering| {
+                let mut delivering = delivering.borrow_mut();
+                (!delivering.contains(&cache)).then(|| {
+                    delivering.push(cache);
+                    Self(cache)
+                })
+            })
+            .unwrap_or(None)
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        let _ = DELIVERING.try_with(|delivering| delivering.borrow_mut().retain(|&cache| cache != self.0));
+    }
+}
+
+/// An open ticket.
+pub(super) struct Ticket<'a> {
+    deliveries: &'a Deliveries,
+    number: u64,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.deliveries.close(self.number);
+    }
+}
+
+impl<V> Core<V> {
+    /// Opens a ticket. The caller holds the engine's mutex.
+    pub(super) fn open_ticket(&self) -> Ticket<'_> {
+        Ticket { deliveries: &self.deliveries, number: self.deliveries.open() }
+    }
+
+    /// Blocks until the deliveries that are under way are done, unless called from inside a callback.
+    pub(super) fn wait_for_deliveries(&self) {
+        if !in_callback() {
+            self.deliveries.wait();
+        }
+    }
+
+    /// Whether rows wait for a delivery that no thread is about to make.
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.deferred.0.lock().is_empty()
+    }
+
+    pub(super) fn take_deferred(&self) -> Vec<Departed<V>> {
+        std::mem::take(&mut *self.deferred.0.lock())
+    }
+
+    /// Delivers one row that the calling thread itself displaced.
+    #[inline]
+    pub(super) fn depart(&self, gone: Departed<V>) {
+        if self.settings.listener.is_none() && gone.cause == Cause::Replaced {
+            // Nobody listens, nothing is counted: a destructor that panics is the caller's own.
+            return;
+        }
+        self.deliver(vec![gone]);
+    }
+
+    /// Delivers what left. The caller holds no lock.
+    pub(super) fn deliver(&self, departed: Vec<Departed<V>>) {
+        let address = std::ptr::from_ref(self).addr();
+        let Some(_marked) = Marked::new(address) else {
+            if !departed.is_empty() {
+                self.deferred.0.lock().extend(departed);
+                self.bell.ring();
+            }
+            return;
+        };
+        departed.into_iter().for_each(|gone| self.deliver_one(gone));
+        // Once more for what the callbacks caused; what those cause is left to the next turn.
+        self.take_deferred().into_iter().for_each(|gone| self.deliver_one(gone));
+    }
+
+    fn deliver_one(&self, gone: Departed<V>) {
+        let Departed { row, cause } = gone;
+        let counts = match cause {
+            Cause::Evicted => Some((Count::Evictions, Count::EvictedCost)),
+            Cause::Rejected => Some((Count::Rejections, Count::RejectedCost)),
+            Cause::Expired => Some((Count::Expirations, Count::ExpiredCost)),
+            Cause::Removed => Some((Count::Removals, Count::RemovedCost)),
+            Cause::Cleared => Some((Count::Cleared, Count::ClearedCost)),
+            // Counted as the update that it was.
+            Cause::Replaced => None,
+        };
+        if let Some((what, cost)) = counts {
+            self.count(what, 1);
+            self.count(cost, row.cost);
+        }
+        let (key, cost) = (row.key(), row.cost);
+        let outcome = catch_unwind(AssertUnwindSafe(|| match &self.settings.listener {
+            Some(listener) => listener(Event { key, value: row.value, cost, cause }),
+            None => drop(row.value),
+        }));
+        if outcome.is_err() {
+            self.count(Count::CallbackPanics, 1);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Looking inside: the statistics, the census, and the oracle that every test ends with.
+
+use super::{Core, Count};
+use crate::error::Inconsistency;
+use crate::ring::log::Command;
+use crate::stats::{Census, Stats};
+use crate::store::Row;
+use std::collections::{HashMap, HashSet};
+
+/// When entries were born, for a sample of them: enough for a histogram of life times, bounded in memory.
+#[derive(Debug, Default)]
+pub(super) struct Births {
+    born: HashMap<u64, u64>,
+}
+
+impl Births {
+    /// One index in so many is sampled.
+    const SAMPLED: u64 = 16;
+    const MOST: usize = 4096;
+
+    /// Remembers when a sampled index first came in.
+    pub(super) fn note(&mut self, index: u64, now_ms: impl FnOnce() -> u64) {
+        if Self::is_sampled(index) && self.born.len() < Self::MOST {
+            self.born.entry(index).or_insert_with(now_ms);
+        }
+    }
+
+    /// When a sampled index came in; forgets it.
+    pub(super) fn take(&mut self, index: u64) -> Option<u64> {
+        if Self::is_sampled(index) { self.born.remove(&index) } else { None }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.born.clear();
+    }
+
+    fn is_sampled(index: u64) -> bool {
+        (index >> 8).is_multiple_of(Self::SAMPLED)
+    }
+}
+
+impl<V> Core<V> {
+    /// A snapshot of the counters. Each is exact; together they are of one moment only while nobody works.
+    pub(crate) fn stats(&self) -> Stats {
+        let (policy, parameters, recorded, lost, policy_memory) = {
+            let decisions = self.decisions.lock();
+            let engine = &decisions.engine;
+            (
+                engine.policy_name(),
+                engine.parameters(),
+                decisions.drain.recorded(),
+                decisions.drain.lost(),
+                engine.memory() as u64,
+            )
+        };
+        let misses = self.counted(Count::Misses);
+        Stats {
+            hits: self.reads.attempted().saturating_sub(misses),
+            misses,
+            inserts: self.counted(Count::Inserts),
+            inserted_cost: self.counted(Count::InsertedCost),
+            updates: self.counted(Count::Updates),
+            updated_cost: self.counted(Count::UpdatedCost),
+            refusals: self.counted(Count::Refusals),
+            rejections: self.counted(Count::Rejections),
+            rejected_cost: self.counted(Count::RejectedCost),
+            evictions: self.counted(Count::Evictions),
+            evicted_cost: self.counted(Count::EvictedCost),
+            expirations: self.counted(Count::Expirations),
+            expired_cost: self.counted(Count::ExpiredCost),
+            removals: self.counted(Count::Removals),
+            removed_cost: self.counted(Count::RemovedCost),
+            clears: self.counted(Count::Clears),
+            cleared: self.counted(Count::Cleared),
+            cleared_cost: self.counted(Count::ClearedCost),
+            reads_recorded: recorded,
+            reads_lost: lost,
+            helps: self.counted(Count::Helps),
+            decided_at_once: self.counted(Count::DecidedAtOnce),
+            turns: self.counted(Count::Turns),
+            callback_panics: self.counted(Count::CallbackPanics),
+            policy_panics: self.counted(Count::PolicyPanics),
+            resident_cost: self.budget.occupied(),
+            peak_cost: self.budget.peak(),
+            max_cost: self.budget.max_cost(),
+            slack: self.budget.slack(),
+            policy,
+            parameters,
+            policy_memory,
+            life_expectancy: self.lifetimes.snapshot(),
+        }
+    }
+
+    /// Counts the rows and adds up their costs, with every shard locked at once: a true snapshot.
+    pub(crate) fn census(&self) -> Census {
+        // The mutex first: its holder is the only one who may lock two shards.
+        let _decisions = self.decisions.lock();
+        let shards: Vec<_> = (0..self.store.shards()).map(|number| self.store.read(number)).collect();
+        let mut census = Census { entries: 0, cost: 0 };
+        for row in shards.iter().flat_map(|shard| shard.rows()) {
+            census.entries += 1;
+            census.cost += row.cost;
+        }
+        census
+    }
+
+    /// Verifies the whole structure, with every lock held.
+    pub(crate) fn check(&self) -> Result<(), Inconsistency> {
+        let decisions = self.decisions.lock();
+        let shards: Vec<_> = (0..self.store.shards()).map(|number| self.store.read(number)).collect();
+        decisions.engine.check().map_err(Inconsistency)?;
+        let mut pending = HashSet::new();
+        for (number, shard) in shards.iter().enumerate() {
+            if shard.pending() > 0 && !self.store.dirty().has(number) {
+                return Err(Inconsistency(format!("store: shard {number} has commands but no mark")));
+            }
+            pending.extend(shard.log().iter().map(|command| match command {
+                Command::Write(write) => write.index,
+                Command::Remove { index } => *index,
+            }));
+        }
+        let (mut rows, mut cost) = (0, 0_u64);
+        for (number, row) in
+            shards.iter().enumerate().flat_map(|(n, shard)| shard.rows().map(move |row| (n, row)))
+        {
+            rows += 1;
+            cost += row.cost;
+            self.check_row(&decisions.engine, number, row, pending.contains(&row.index))?;
+        }
+        // A cost is released after its row is gone, with no lock held: until that thread is done, the budget counts more.
+        let occupied = self.budget.occupied();
+        if occupied < cost {
+            return Err(Inconsistency(format!("budget: rows cost {cost}, occupied says {occupied}")));
+        }
+        if pending.is_empty() {
+            let ledger = decisions.engine.ledger();
+            if ledger.len() != rows || ledger.used() != cost {
+                return Err(Inconsistency(format!(
+                    "ledger: {} entries of cost {}, store: {rows} rows of cost {cost}",
+                    ledger.len(),
+                    ledger.used()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_row(
+        &self,
+        engine: &crate::engine::Engine,
+        shard: usize,
+        row: &Row<V>,
+        is_pending: bool,
+    ) -> Result<(), Inconsistency> {
+        let index = row.index;
+        if self.store.shard_of(index) != shard {
+            return Err(Inconsistency(format!("store: row {index:#x} is in shard {shard}")));
+        }
+        if row.cost == 0 {
+            return Err(Inconsistency(format!("store: row {index:#x} is free of charge")));
+        }
+        if is_pending {
+            return Ok(());
+        }
+        let ledger = engine.ledger();
+        let Some(slot) = ledger.find(index) else {
+            return Err(Inconsistency(format!(
+                "ledger: row {index:#x} is unknown and no command is pending"
+            )));
+        };
+        if ledger.version(slot) != row.version || ledger.cost(slot) != row.cost {
+            return Err(Inconsistency(format!(
+                "ledger: row {index:#x} has version {} and cost {}, ledger says {} and {}",
+                row.version,
+                row.cost,
+                ledger.version(slot),
+                ledger.cost(slot)
+            )));
+        }
+        if engine.is_scheduled(slot) != (row.deadline != crate::store::NEVER || self.settings.idle.is_some())
+        {
+            return Err(Inconsistency(format!(
+                "expiry: row {index:#x} and the timer wheel disagree on its deadline"
+            )));
+        }
+        Ok(())
+    }
+}

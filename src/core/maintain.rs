@@ -1,0 +1,349 @@
+//! One turn of maintenance.
+//!
+//! Under the engine's mutex: reads from the access ring into the policy; the log of each dirty shard, swapped
+//! out under that shard's lock, command by command into the engine; the engine's effects out to the store,
+//! each only *if the row still has the version decided upon* (if it has not, a newer command is on its way and will be
+//! decided by itself); what is due off the timer wheel. Then the mutex is given back, and what left is delivered.
+//!
+//! A turn is the same whoever runs it: the processor thread, an inserting thread without room, `wait()`.
+
+use super::deliver::Departed;
+use super::{Core, Count, Decisions};
+use crate::clock::millis;
+use crate::engine::{Effect, Engine, Verdict};
+use crate::error::WaitError;
+use crate::listener::Cause;
+use crate::policy::{PolicyConfig, PolicyKind};
+use crate::processor::{Maintain, Rest};
+use crate::ring::log::{Command, Write};
+use crate::store::{NEVER, Shard};
+use parking_lot::MutexGuard;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// How much one turn does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everything that was pending when it began.
+    All,
+    /// A bounded number of commands, one shard's first.
+    From(usize),
+    /// A bounded number of commands, where the last turn left off.
+    Next,
+}
+
+/// The commands after which a bounded turn ends (it finishes the log that it is at).
+const COMMANDS_PER_TURN: usize = 256;
+
+/// The expired entries that one turn reclaims.
+const EXPIRED_PER_TURN: usize = 1024;
+
+impl<V> Core<V> {
+    /// Runs a turn; waits for the mutex.
+    pub(super) fn maintain(&self, scope: Scope) {
+        self.decide(|decisions, departed| self.turn(decisions, scope, departed));
+    }
+
+    /// Runs a bounded turn, unless another thread is at it.
+    pub(super) fn try_maintain(&self) {
+        if let Some(decisions) = self.decisions.try_lock() {
+            self.decide_with(decisions, |decisions, departed| self.turn(decisions, Scope::Next, departed));
+        }
+    }
+
+    /// Runs a bounded turn that starts with `shard`, unless another thread is at it.
+    pub(super) fn try_maintain_from(&self, shard: usize) {
+        if let Some(decisions) = self.decisions.try_lock() {
+            self.decide_with(decisions, |decisions, departed| {
+                self.turn(decisions, Scope::From(shard), departed)
+            });
+        }
+    }
+
+    /// Settles everything that was pending before the call, and delivers it.
+    pub(crate) fn wait(&self) -> Result<(), WaitError> {
+        if self.is_forked() {
+            return Err(WaitError::Forked);
+        }
+        self.maintain(Scope::All);
+        self.wait_for_deliveries();
+        Ok(())
+    }
+
+    /// Settles everything that was pending before the call; waits for no other thread's callbacks.
+    pub(crate) fn run_pending(&self) {
+        self.maintain(Scope::All);
+    }
+
+    /// Empties the cache.
+    pub(crate) fn clear(&self) {
+        self.count(Count::Clears, 1);
+        self.decide(|decisions, departed| {
+            for number in 0..self.store.shards() {
+                let rows = self.store.write(number).take_all();
+                self.budget.release(rows.iter().map(|row| row.cost).sum());
+                departed.extend(rows.into_iter().map(|row| Departed { row, cause: Cause::Cleared }));
+            }
+            // What was read before the clear tells nothing about what comes after it.
+            self.drain_reads(decisions);
+            decisions.engine.clear();
+            decisions.births.clear();
+        });
+    }
+
+    /// Changes the budget; what no longer fits is gone when this returns.
+    pub(crate) fn set_max_cost(&self, max_cost: u64) {
+        let max_cost = max_cost.max(1);
+        self.decide(|decisions, departed| {
+            self.budget.resize(max_cost, self.settings.slack.of(max_cost));
+            // A writer that read the old limit holds its shard's lock until its command is logged: after one
+            // pass over every shard, all further writes have seen the new limit.
+            for number in 0..self.store.shards() {
+                self.settle_shard(decisions, number, departed);
+            }
+            decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
+            self.carry_out(decisions, departed);
+            // An eviction whose row was rewritten meanwhile took no effect; its command is pending now.
+            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack())
+                && self.store.dirty().any()
+            {
+                self.settle_all(decisions, departed);
+            }
+        });
+    }
+
+    /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
+    pub(crate) fn dismantle(&self) {
+        let deferred = self.take_deferred();
+        self.deliver(deferred);
+        for number in 0..self.store.shards() {
+            let rows = self.store.write(number).take_all();
+            for row in rows {
+                self.budget.release(row.cost);
+                if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
+                    self.count(Count::CallbackPanics, 1);
+                }
+            }
+        }
+    }
+
+    /// Runs `job` under the engine's mutex, then delivers what departed. `None` if the policy panicked: the
+    /// engine has then been rebuilt from the store.
+    pub(super) fn decide<R>(
+        &self,
+        job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R,
+    ) -> Option<R> {
+        self.decide_with(self.decisions.lock(), job)
+    }
+
+    fn decide_with<R>(
+        &self,
+        mut decisions: MutexGuard<'_, Decisions>,
+        job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R,
+    ) -> Option<R> {
+        let mut departed = Vec::new();
+        let outcome = catch_unwind(AssertUnwindSafe(|| job(&mut decisions, &mut departed)));
+        if outcome.is_err() {
+            self.rebuild(&mut decisions, &mut departed);
+        }
+        if departed.is_empty() && !self.has_deferred() {
+            return outcome.ok();
+        }
+        let ticket = self.open_ticket();
+        drop(decisions);
+        self.deliver(departed);
+        drop(ticket);
+        outcome.ok()
+    }
+
+    /// Returns whether there was anything to do.
+    fn turn(&self, decisions: &mut Decisions, scope: Scope, departed: &mut Vec<Departed<V>>) -> bool {
+        self.count(Count::Turns, 1);
+        let reads = self.drain_reads(decisions);
+        let commands = match scope {
+            Scope::All => self.settle_all(decisions, departed),
+            Scope::From(shard) => self.settle_some(decisions, shard, departed),
+            Scope::Next => self.settle_some(decisions, decisions.cursor, departed),
+        };
+        self.expire_due(decisions, scope, departed);
+        reads + commands > 0 || !departed.is_empty()
+    }
+
+    /// Returns the number of reads.
+    fn drain_reads(&self, decisions: &mut Decisions) -> usize {
+        let Decisions { engine, drain, .. } = decisions;
+        let mut reads = 0;
+        self.reads.drain(drain, |index| {
+            reads += 1;
+            engine.access(index);
+        });
+        reads
+    }
+
+    /// Settles every dirty shard once; returns the number of commands.
+    pub(super) fn settle_all(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) -> usize {
+        let (mut next, mut done) = (0, 0);
+        while let Some(shard) = self.store.dirty().next(next).filter(|&shard| shard >= next) {
+            done += self.settle_shard(decisions, shard, departed);
+            next = shard + 1;
+        }
+        done
+    }
+
+    /// Settles dirty shards from `shard` on until enough was done; returns the number of commands.
+    fn settle_some(&self, decisions: &mut Decisions, shard: usize, departed: &mut Vec<Departed<V>>) -> usize {
+        let mut done = 0;
+        decisions.cursor = shard;
+        for _ in 0..self.store.shards() {
+            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN)
+            else {
+                break;
+            };
+            done += self.settle_shard(decisions, shard, departed);
+            decisions.cursor = (shard + 1) % self.store.shards();
+        }
+        done
+    }
+
+    /// Decides on everything in a shard's log; returns how much that was.
+    fn settle_shard(
+        &self,
+        decisions: &mut Decisions,
+        shard: usize,
+        departed: &mut Vec<Departed<V>>,
+    ) -> usize {
+        self.store.dirty().unmark(shard);
+        self.store.write(shard).swap_log(&mut decisions.commands);
+        let done = decisions.commands.len();
+        let Decisions { engine, commands, effects, births, .. } = decisions;
+        for command in commands.drain(..) {
+            match command {
+                Command::Write(write) => {
+                    births.note(write.index, || millis(self.now()));
+                    engine.write(write, effects);
+                }
+                Command::Remove { index } => engine.remove(index),
+            }
+        }
+        self.carry_out(decisions, departed);
+        done
+    }
+
+    /// Takes the rows out that the engine decided against.
+    fn carry_out(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
+        let mut effects = std::mem::take(&mut decisions.effects);
+        for effect in effects.drain(..) {
+            if let Some(gone) = self.take_row(effect, None, decisions) {
+                self.budget.release(gone.row.cost);
+                departed.push(gone);
+            }
+        }
+        decisions.effects = effects;
+    }
+
+    /// Takes the row of an effect out, if it is still the one decided upon. `held` is a shard that the caller
+    /// has locked already. The cost is not released.
+    pub(super) fn take_row(
+        &self,
+        effect: Effect,
+        held: Option<(usize, &mut Shard<V>)>,
+        decisions: &mut Decisions,
+    ) -> Option<Departed<V>> {
+        let number = self.store.shard_of(effect.index);
+        let same = |row: &crate::store::Row<V>| row.version == effect.version;
+        let row = match held {
+            Some((locked, shard)) if locked == number => shard.take(effect.index, same),
+            _ => self.store.write(number).take(effect.index, same),
+        }?;
+        let cause = match effect.verdict {
+            Verdict::Evicted => {
+                if let Some(born) = decisions.births.take(effect.index) {
+                    self.lifetimes.record(millis(self.now()).saturating_sub(born));
+                }
+                Cause::Evicted
+            }
+            Verdict::Rejected => Cause::Rejected,
+        };
+        Some(Departed { row, cause })
+    }
+
+    /// Reclaims what has expired.
+    fn expire_due(&self, decisions: &mut Decisions, scope: Scope, departed: &mut Vec<Departed<V>>) {
+        if decisions.engine.next_due().is_none() {
+            return;
+        }
+        let now = self.now();
+        let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
+        while left > 0 {
+            left -= 1;
+            let Some(due) = decisions.engine.due(millis(now)) else {
+                // Nothing, or nothing yet: the wheel moves only so many entries at a time.
+                if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
+                    continue;
+                }
+                break;
+            };
+            let mut shard = self.store.write(self.store.shard_of(due.index));
+            let Some(row) = shard.find_index(due.index).filter(|row| row.version == due.version) else {
+                // Rewritten or removed: the command that says so is pending.
+                continue;
+            };
+            if row.is_live(self.settings.idle, || now) {
+                let expiry = row.expiry(self.settings.idle, now);
+                decisions.engine.postpone(due, (expiry != NEVER).then_some(expiry));
+                continue;
+            }
+            decisions.engine.expire(due);
+            if let Some(row) = shard.take(due.index, |_| true) {
+                drop(shard);
+                self.budget.release(row.cost);
+                departed.push(Departed { row, cause: Cause::Expired });
+            }
+        }
+    }
+
+    /// The policy panicked half-way: what it knew cannot be trusted. Starts over with the default policy, and
+    /// lets every row of the store ask for admission again, so that the budget and the agreement of store and ledger
+    /// hold as before.
+    #[cold]
+    fn rebuild(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
+        self.count(Count::PolicyPanics, 1);
+        let max_cost = self.budget.max_cost();
+        let num_counters = decisions.engine.ledger().len().saturating_mul(10).max(10);
+        let config =
+            PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
+        decisions.engine = Engine::new(PolicyKind::default(), config);
+        decisions.effects.clear();
+        decisions.commands.clear();
+        for number in 0..self.store.shards() {
+            {
+                let mut shard = self.store.write(number);
+                self.store.dirty().unmark(number);
+                shard.swap_log(&mut decisions.commands);
+                decisions.commands.clear();
+                for row in shard.rows() {
+                    let deadline = Self::scheduled(row, self.settings.idle, || self.now());
+                    let write = Write { index: row.index, version: row.version, cost: row.cost, deadline };
+                    decisions.engine.write(write, &mut decisions.effects);
+                }
+            }
+            self.carry_out(decisions, departed);
+        }
+    }
+}
+
+impl<V: Send + Sync + 'static> Maintain for Core<V> {
+    fn turn(&self) -> bool {
+        self.decide(|decisions, departed| self.turn(decisions, Scope::Next, departed)).unwrap_or(true)
+    }
+
+    fn rest(&self) -> Rest {
+        if self.store.dirty().any() || self.has_deferred() {
+            return Rest::None;
+        }
+        match self.decisions.lock().engine.next_due() {
+            None => Rest::UntilRung,
+            Some(due) => Rest::For(Duration::from_millis(due).saturating_sub(self.now())),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The core: store, budget, rings and engine, put together.
+//!
+//! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
+//! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
+//! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
+//! - `deliver` — values that left: listener calls and destructors, with no lock held.
+//! - `inspect` — the oracle, the census and the statistics.
+//!
+//! # Locks
+//!
+//! | lock | protects | may be taken while holding |
+//! |---|---|---|
+//! | `decisions` | engine, drain state, every decision | nothing of ours |
+//! | a shard's lock | its rows and its log | `decisions` |
+//! | a second shard's lock | the same | `decisions` and one shard's lock |
+//! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//!
+//! Only the holder of `decisions` ever holds two shards, and nobody waits for `decisions` with a shard's lock in
+//! hand: no cycle can form. No user code runs under any of them but what is documented at the method
+//! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`), and no value is dropped under one.
+
+mod deliver;
+mod inspect;
+mod maintain;
+mod read;
+mod write;
+
+pub(crate) use deliver::in_callback;
+pub(crate) use write::{Lifetime, Request};
+
+use crate::budget::Budget;
+use crate::clock::Ticks;
+use crate::counters::Striped;
+use crate::engine::{Effect, Engine};
+use crate::histogram::Histogram;
+use crate::listener::Listener;
+use crate::processor::Bell;
+use crate::ring::access::{AccessRing, Drain};
+use crate::ring::log::Command;
+use crate::store::{Idle, Store};
+use deliver::{Deferred, Deliveries};
+use parking_lot::Mutex;
+use std::time::Duration;
+
+/// Everything but the faces and the thread.
+pub(crate) struct Core<V> {
+    store: Store<V>,
+    budget: Budget,
+    reads: AccessRing,
+    counters: Striped<COUNTS>,
+    /// Whoever holds this decides.
+    decisions: Mutex<Decisions>,
+    deliveries: Deliveries,
+    deferred: Deferred<V>,
+    lifetimes: Histogram,
+    bell: Bell,
+    settings: Settings<V>,
+}
+
+/// What the builder settled.
+pub(crate) struct Settings<V> {
+    pub(crate) weigher: Option<Box<Weigher<V>>>,
+    pub(crate) replace_if: Option<Box<ReplaceIf<V>>>,
+    pub(crate) listener: Option<Listener<V>>,
+    /// Added to every cost; 0 unless the overhead is charged.
+    pub(crate) overhead: u64,
+    pub(crate) slack: Slack,
+    /// `None` is for ever.
+    pub(crate) time_to_live: Option<Duration>,
+    pub(crate) idle: Option<Idle>,
+    pub(crate) ticks: Ticks,
+    pub(crate) maintenance: Maintenance,
+    /// The process that built the cache.
+    pub(crate) process: u32,
+    pub(crate) seed: u64,
+}
+
+pub(crate) type Weigher<V> = dyn Fn(&V) -> u64 + Send + Sync;
+pub(crate) type ReplaceIf<V> = dyn Fn(&V, &V) -> bool + Send + Sync;
+
+/// Who runs the turns of maintenance.
+///
+/// Whatever the mode, the budget holds at every instant: a thread whose insert finds no room runs a turn
+/// itself, and [`wait`](crate::Cache::wait) and [`run_pending`](crate::Cache::run_pending) run one on the calling thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum Maintenance {
+    /// One thread of the cache's own, asleep while there is nothing to do.
+    #[default]
+    Thread,
+    /// No thread: every write settles what is pending, unless another thread is at it. Entries that expire
+    /// are reclaimed by the next write.
+    Inline,
+    /// No thread: only `run_pending` and `wait` run turns, and writers who must. For tests, simulation and
+    /// event loops; deterministic on a single thread.
+    Manual,
+}
+
+/// How far undecided cost may pass the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slack {
+    /// A 64th of the budget, at least 1.
+    Share,
+    /// As the user said; 0 is strict.
+    Fixed(u64),
+}
+
+impl Slack {
+    pub(crate) fn of(self, max_cost: u64) -> u64 {
+        match self {
+            Self::Share => (max_cost / 64).max(1),
+            Self::Fixed(slack) => slack,
+        }
+    }
+}
+
+/// What the holder of the mutex works with.
+struct Decisions {
+    engine: Engine,
+    drain: Drain,
+    /// Where the next turn looks for a dirty shard first.
+    cursor: usize,
+    /// Scratch: a log that was swapped out.
+    commands: Vec<Command>,
+    /// Scratch: what the engine decided.
+    effects: Vec<Effect>,
+    births: inspect::Births,
+}
+
+/// What is counted, by the thread that does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Misses,
+    Inserts,
+    InsertedCost,
+    Updates,
+    UpdatedCost,
+    Refusals,
+    Removals,
+    RemovedCost,
+    Rejections,
+    RejectedCost,
+    Evictions,
+    EvictedCost,
+    Expirations,
+    ExpiredCost,
+    Cleared,
+    ClearedCost,
+    Clears,
+    Helps,
+    DecidedAtOnce,
+    CallbackPanics,
+    PolicyPanics,
+    Turns,
+}
+
+const COUNTS: usize = Count::Turns as usize + 1;
+
+impl<V> Core<V> {
+    pub(crate) fn new(engine: Engine, shards: usize, max_cost: u64, settings: Settings<V>) -> Self {
+        let slack = settings.slack.of(max_cost);
+        let reads = AccessRing::new();
+        let drain = reads.drain_state();
+        Self {
+            store: Store::new(shards),
+            budget: Budget::new(max_cost, slack),
+            reads,
+            counters: Striped::new(),
+            decisions: Mutex::new(Decisions {
+                engine,
+                drain,
+                cursor: 0,
+                commands: Vec::new(),
+                effects: Vec::new(),
+                births: inspect::Births::default(),
+            }),
+            deliveries: Deliveries::default(),
+            deferred: Deferred::default(),
+            lifetimes: Histogram::new(),
+            bell: Bell::new(),
+            settings,
+        }
+    }
+
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    pub(crate) fn max_cost(&self) -> u64 {
+        self.budget.max_cost()
+    }
+
+    pub(crate) fn slack(&self) -> u64 {
+        self.budget.slack()
+    }
+
+    pub(crate) fn cost(&self) -> u64 {
+        self.budget.occupied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether this process was forked from the one that built the cache.
+    pub(crate) fn is_forked(&self) -> bool {
+        std::process::id() != self.settings.process
+    }
+
+    /// The time since the cache was built.
+    fn now(&self) -> Duration {
+        self.settings.ticks.now()
+    }
+
+    fn count(&self, what: Count, by: u64) {
+        self.counters.add(what as usize, by);
+    }
+
+    fn counted(&self, what: Count) -> u64 {
+        self.counters.sum(what as usize)
+    }
+}

@@ -1,0 +1,83 @@
+//! The life of a get: hash, shared lock, row, unlock, one record in the access ring.
+
+use super::{Core, Count, Maintenance};
+use crate::key::KeyHash;
+use crate::store::{NEVER, Row};
+use std::time::Duration;
+
+impl<V> Core<V> {
+    /// Reads a value under the shared lock, and remembers that it was asked for.
+    #[inline]
+    pub(crate) fn get_with<R>(&self, key: KeyHash, read: impl FnOnce(&V) -> R) -> Option<R> {
+        let found = {
+            let shard = self.store.read(self.store.shard_of(key.index));
+            match shard.find(key) {
+                Some(row) if self.is_live(row) => {
+                    self.touch(row);
+                    Some(read(&row.value))
+                }
+                _ => None,
+            }
+        };
+        if found.is_none() {
+            self.count(Count::Misses, 1);
+        }
+        if self.reads.record(key.index) {
+            self.drain_soon();
+        }
+        found
+    }
+
+    /// Reads a value under the shared lock and leaves no trace.
+    pub(crate) fn peek_with<R>(&self, key: KeyHash, read: impl FnOnce(&Row<V>) -> R) -> Option<R> {
+        let shard = self.store.read(self.store.shard_of(key.index));
+        shard.find(key).filter(|row| self.is_live(row)).map(read)
+    }
+
+    /// How long a key has left to live; `Duration::MAX` without a deadline.
+    pub(crate) fn remaining(&self, key: KeyHash) -> Option<Duration> {
+        self.peek_with(key, |row| {
+            if row.deadline == NEVER && self.settings.idle.is_none() {
+                return Duration::MAX;
+            }
+            let now = self.now();
+            Duration::from_millis(row.expiry(self.settings.idle, now)).saturating_sub(now)
+        })
+    }
+
+    #[inline]
+    pub(super) fn is_live(&self, row: &Row<V>) -> bool {
+        row.is_live(self.settings.idle, || self.now())
+    }
+
+    /// A read or write restarts the time to idle.
+    #[inline]
+    pub(super) fn touch(&self, row: &Row<V>) {
+        if let Some(idle) = self.settings.idle {
+            row.touch(idle, self.now());
+        }
+    }
+
+    /// A stripe of the access ring is half full.
+    #[cold]
+    fn drain_soon(&self) {
+        match self.settings.maintenance {
+            Maintenance::Thread => self.bell.ring(),
+            Maintenance::Inline => self.try_maintain(),
+            Maintenance::Manual => {}
+        }
+    }
+
+    /// A deadline as the engine wants it.
+    pub(super) fn scheduled(
+        row: &Row<V>,
+        idle: Option<crate::store::Idle>,
+        now: impl FnOnce() -> Duration,
+    ) -> Option<u64> {
+        if idle.is_none() && row.deadline == NEVER {
+            return None;
+        }
+        let expiry = row.expiry(idle, now());
+        (expiry != NEVER).then_some(expiry)
+    }
+}

@@ -1,0 +1,134 @@
+//! What can be wrong, as small types that a caller can act on. A refused value is always handed back.
+
+use std::error::Error;
+use std::fmt;
+
+/// A configuration that no cache can be built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `num_counters` is 0: without counters there is no frequency to admit by.
+    NoCounters,
+    /// `max_cost` is 0: no entry is free, so nothing would ever fit.
+    NoBudget,
+    /// A time to live or time to idle of zero: every entry would be born expired.
+    ZeroDuration,
+    /// The operating system refused to start the maintenance thread.
+    NoThread,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCounters => "num_counters must be at least 1",
+            Self::NoBudget => "max_cost must be at least 1",
+            Self::ZeroDuration => "a default time to live or to idle must be longer than zero",
+            Self::NoThread => "the maintenance thread could not be started",
+        })
+    }
+}
+
+impl Error for BuildError {}
+
+/// Why a value was not taken. It holds the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InsertError<V> {
+    /// Its cost exceeds the whole budget.
+    TooCostly {
+        /// The value.
+        value: V,
+        /// What it would cost, the overhead included if that is charged.
+        cost: u64,
+        /// The budget at the time.
+        max_cost: u64,
+    },
+    /// The policy turned it away at once. Only where an insert is decided before it returns: in a strict
+    /// cache, or for an entry that is larger than the slack.
+    Rejected(V),
+    /// The predicate given to `replace_if` kept the present value.
+    Kept(V),
+    /// Only a present entry was to be replaced, and there is none.
+    Absent(V),
+}
+
+impl<V> InsertError<V> {
+    /// The value that was not taken.
+    pub fn into_value(self) -> V {
+        match self {
+            Self::TooCostly { value, .. }
+            | Self::Rejected(value)
+            | Self::Kept(value)
+            | Self::Absent(value) => value,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::TooCostly { .. } => "the cost exceeds the budget",
+            Self::Rejected(_) => "the policy turned the entry away",
+            Self::Kept(_) => "the present value was kept",
+            Self::Absent(_) => "there is no entry to replace",
+        }
+    }
+}
+
+/// Prints the reason, never the value.
+impl<V> fmt::Debug for InsertError<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooCostly { cost, max_cost, .. } => f
+                .debug_struct("TooCostly")
+                .field("cost", cost)
+                .field("max_cost", max_cost)
+                .finish_non_exhaustive(),
+            Self::Rejected(_) => f.write_str("Rejected(..)"),
+            Self::Kept(_) => f.write_str("Kept(..)"),
+            Self::Absent(_) => f.write_str("Absent(..)"),
+        }
+    }
+}
+
+impl<V> fmt::Display for InsertError<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooCostly { cost, max_cost, .. } => {
+                write!(f, "the cost {cost} exceeds the budget {max_cost}")
+            }
+            other => f.write_str(other.reason()),
+        }
+    }
+}
+
+impl<V> Error for InsertError<V> {}
+
+/// Why [`wait`](crate::Cache::wait) could not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// This process was forked from the one that built the cache. The maintenance thread did not come
+    /// along, and a lock may be held for ever by a thread that no longer exists.
+    Forked,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forked => f.write_str("the cache belongs to the process that this one was forked from"),
+        }
+    }
+}
+
+impl Error for WaitError {}
+
+/// What [`check`](crate::Cache::check) found: a defect of this crate (or of a custom policy), put in a sentence for whoever reads the test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inconsistency(pub(crate) String);
+
+impl fmt::Display for Inconsistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Inconsistency {}

@@ -1,0 +1,327 @@
+//! The frequency sketch: about how often was this key asked for, lately?
+//!
+//! A count-min sketch (Cormode, Muthukrishnan 2005) of 4-bit counters with conservative update, aged by
+//! halving (Einziger, Friedman, Manes, "TinyLFU", 2017), behind a [`Doorkeeper`]. Twelve bytes per
+//! expected entry.
+//!
+//! # Layout
+//!
+//! A key has one 64-byte block, hence one cache line, and in it four counters, one in each 16-byte
+//! segment of 32 counters:
+//!
+//! ```text
+//! remix(index):  | 5 bits | 5 bits | 5 bits | 5 bits |      ...      | block |
+//!                  row 3    row 2    row 1    row 0                   low bits
+//! ```
+//!
+//! Four disjoint groups of bits choose the counters, so that two keys of one block meet in one row by
+//! chance 1/32, and in all four by 1/2^20. The index is remixed first: it may be weak.
+//!
+//! # Counting
+//!
+//! The first access of a key since the last ageing marks the doorkeeper; the next ones raise its smallest
+//! counters (all of them if they are equal). An estimate is the smallest counter, plus one if the
+//! doorkeeper knows the key: never below the truth since the last ageing, until it saturates
+//! at 16. Every access that raised anything is *counted*; after 15 counted accesses per
+//! expected entry all counters are halved and the doorkeeper is cleared. An access to a
+//! saturated key raises nothing and is not counted: a very hot key must not make the others age.
+//!
+//! # Size
+//!
+//! The table starts small and doubles as accesses are counted, up to the expected number of entries;
+//! a doubled table repeats itself, so that no key loses its count. A sketch for a billion entries that
+//! sees a thousand accesses takes the memory of a thousand. Beyond [`MAX_ENTRIES`] keys share.
+
+use super::doorkeeper::Doorkeeper;
+use super::lines::Lines;
+
+/// A count-min sketch of 4-bit counters with ageing. See the [module](self).
+#[derive(Debug)]
+pub(crate) struct FrequencySketch {
+    /// A power of two of blocks, each of 4 segments of 2 words of 16 counters.
+    blocks: Lines<u64, 8>,
+    doorkeeper: Doorkeeper,
+    /// The number of entries to serve; at most [`MAX_ENTRIES`].
+    entries: usize,
+    /// Accesses counted since the last ageing.
+    counted: u64,
+}
+
+impl FrequencySketch {
+    /// An empty sketch for a cache of about `entries` residents. Any number will do.
+    pub(crate) fn new(entries: usize) -> Self {
+        let entries = entries.clamp(1, MAX_ENTRIES);
+        let blocks = entries.min(FIRST_ENTRIES).div_ceil(ENTRIES_PER_BLOCK).next_power_of_two();
+        Self {
+            blocks: Lines::zeroed(blocks),
+            doorkeeper: Doorkeeper::new(blocks * ENTRIES_PER_BLOCK),
+            entries,
+            counted: 0,
+        }
+    }
+
+    /// Counts an access of `index`. Returns the [`estimate`](Self::estimate) *before* it. O(1), but for
+    /// growing and ageing, which are O(table) and rare enough to be O(1) amortised.
+    #[inline]
+    pub(crate) fn touch(&mut self, index: u64) -> u8 {
+        let hash = remix(index);
+        let known = self.doorkeeper.insert(hash);
+        let at = hash as usize & (self.blocks.len() - 1);
+        let block = self.blocks.line_mut(at);
+        let smallest = smallest(block, hash);
+        if known {
+            if smallest == SATURATED {
+                return smallest + 1;
+            }
+            for row in 0..ROWS {
+                let (word, shift) = place(hash, row);
+                let is_smallest = block[word] >> shift & 15 == u64::from(smallest);
+                block[word] += u64::from(is_smallest) << shift;
+            }
+        }
+        self.counted += 1;
+        if self.counted >= self.next_chore() {
+            self.do_chores();
+        }
+        smallest + u8::from(known)
+    }
+
+    /// About how often `index` was accessed since the last ageings, 0 to 16.
+    #[inline]
+    pub(crate) fn estimate(&self, index: u64) -> u8 {
+        let hash = remix(index);
+        let at = hash as usize & (self.blocks.len() - 1);
+        smallest(self.blocks.line(at), hash) + u8::from(self.doorkeeper.contains(hash))
+    }
+
+    /// Serves a cache of about `entries` residents from now on. Grows as accesses are counted; never
+    /// shrinks its table, only the period between two ageings.
+    pub(crate) fn set_entries(&mut self, entries: usize) {
+        self.entries = entries.clamp(1, MAX_ENTRIES);
+    }
+
+    /// Forgets everything and gives the memory back.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.entries);
+    }
+
+    /// Bytes of heap memory held.
+    pub(crate) fn memory(&self) -> usize {
+        self.blocks.memory() + self.doorkeeper.memory()
+    }
+
+    /// The number of entries that the table has room for at present.
+    fn room(&self) -> usize {
+        self.blocks.len() * ENTRIES_PER_BLOCK
+    }
+
+    /// How many counted accesses make the table grow or age.
+    #[inline]
+    fn next_chore(&self) -> u64 {
+        let room = self.room();
+        if room < self.entries { room as u64 } else { self.entries as u64 * PERIOD }
+    }
+
+    #[cold]
+    fn do_chores(&mut self) {
+        if self.room() < self.entries {
+            self.blocks.double();
+            self.doorkeeper.double();
+        }
+        if self.counted >= self.entries as u64 * PERIOD {
+            self.age();
+        }
+    }
+
+    /// Halves every counter.
+    fn age(&mut self) {
+        for word in self.blocks.all_mut().as_flattened_mut() {
+            *word = *word >> 1 & 0x7777_7777_7777_7777;
+        }
+        self.doorkeeper.clear();
+        self.counted = 0;
+    }
+}
+
+/// The finaliser of MurmurHash3 (Appleby; constants of Stafford's variant 13): every bit of the result
+/// depends on every bit of `x`, and no two `x` give the same.
+#[inline]
+pub(super) fn remix(x: u64) -> u64 {
+    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ x >> 31
+}
+
+/// The word of a row's counter in the block, and its shift in the word.
+#[inline]
+fn place(hash: u64, row: usize) -> (usize, u32) {
+    let counter = (hash >> (44 + 5 * row)) as u32 & 31;
+    (row * 2 + (counter >> 4) as usize, (counter & 15) * 4)
+}
+
+#[inline]
+fn smallest(block: &[u64; 8], hash: u64) -> u8 {
+    let counter = |row| {
+        let (word, shift) = place(hash, row);
+        (block[word] >> shift & 15) as u8
+    };
+    counter(0).min(counter(1)).min(counter(2)).min(counter(3))
+}
+
+const ROWS: usize = 4;
+const SATURATED: u8 = 15;
+/// 16 counters for each expected entry.
+const ENTRIES_PER_BLOCK: usize = 8;
+/// Counted accesses between two ageings, for each expected entry.
+const PERIOD: u64 = 15;
+/// A new table has room for no more entries than this: 6 KiB.
+const FIRST_ENTRIES: usize = 512;
+/// No table has room for more entries than this: 1.5 GiB, once so many accesses have been counted.
+pub(crate) const MAX_ENTRIES: usize = 1 << 27;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn rows_of(sketch: &FrequencySketch, index: u64) -> (usize, [(usize, u32); 4]) {
+        let hash = remix(index);
+        (hash as usize & (sketch.blocks.len() - 1), std::array::from_fn(|row| place(hash, row)))
+    }
+
+    #[test]
+    fn touch_returns_the_estimate_before_the_access() {
+        let mut sketch = FrequencySketch::new(100);
+        for before in 0..16 {
+            assert_eq!(sketch.estimate(7), before);
+            assert_eq!(sketch.touch(7), before);
+        }
+        assert_eq!(sketch.touch(7), 16);
+        assert_eq!(sketch.estimate(7), 16);
+        assert_eq!(sketch.estimate(8), 0);
+    }
+
+    #[test]
+    fn ageing_halves_the_counters_and_clears_the_doorkeeper() {
+        let mut sketch = FrequencySketch::new(1000);
+        for _ in 0..9 {
+            sketch.touch(7);
+        }
+        sketch.touch(8);
+        sketch.age();
+        assert_eq!(sketch.estimate(7), 4, "half of the 8 that were counted behind the doorkeeper");
+        assert_eq!(sketch.estimate(8), 0);
+        sketch.touch(7);
+        assert_eq!(sketch.estimate(7), 5);
+    }
+
+    #[test]
+    fn ageing_comes_after_fifteen_counted_accesses_per_entry() {
+        let mut sketch = FrequencySketch::new(64);
+        for _ in 0..4 {
+            sketch.touch(u64::MAX);
+        }
+        for other in 0..64 * 15 - 5 {
+            sketch.touch(other);
+        }
+        assert!(sketch.estimate(u64::MAX) >= 4, "aged too early");
+        sketch.touch(1 << 40);
+        assert!(sketch.counted == 0 && sketch.estimate(1 << 40) <= 1, "not aged in time");
+    }
+
+    #[test]
+    fn saturated_keys_do_not_age_the_others() {
+        let mut sketch = FrequencySketch::new(16);
+        for _ in 0..5 {
+            sketch.touch(1);
+        }
+        for _ in 0..100_000 {
+            sketch.touch(2);
+        }
+        assert_eq!(sketch.estimate(1), 5);
+    }
+
+    #[test]
+    fn rows_are_independent() {
+        // Consecutive indices, which an unmixed sketch would spread badly.
+        let sketch = FrequencySketch::new(512);
+        let places: Vec<_> = (0..2000).map(|index| rows_of(&sketch, index)).collect();
+        let mut block_mates = 0;
+        let mut shared = [0u32; 5];
+        for (i, (block, rows)) in places.iter().enumerate() {
+            for (other, other_rows) in &places[..i] {
+                if block == other {
+                    block_mates += 1;
+                    shared[(0..4).filter(|&row| rows[row] == other_rows[row]).count()] += 1;
+                }
+            }
+        }
+        // Of about 31,000 pairs: 1 in 8.8 shares one row, 1 in 182 two, 1 in 8,500 three, 1 in 10^6 all.
+        assert!((29_000..33_000).contains(&block_mates), "{block_mates} pairs share a block");
+        assert!((3_000..4_000).contains(&shared[1]), "{shared:?}");
+        assert!(shared[2] < 300 && shared[3] < 20 && shared[4] < 2, "{shared:?}");
+    }
+
+    #[test]
+    fn errors_are_few_at_the_design_load() {
+        // 1000 residents, each seen eight times, among 6000 strangers seen once: 14 accesses per entry.
+        let mut sketch = FrequencySketch::new(1000);
+        for round in 0..8 {
+            (0..1000).for_each(|resident| _ = sketch.touch(resident));
+            (0..750).for_each(|stranger| _ = sketch.touch(10_000 + round * 750 + stranger));
+        }
+        let wrong_strangers = (10_000..16_000).filter(|&key| sketch.estimate(key) > 2).count();
+        let wrong_residents = (0..1000).filter(|&key| sketch.estimate(key) > 9).count();
+        assert!(wrong_strangers < 120, "{wrong_strangers} of 6000 strangers look frequent");
+        assert!(wrong_residents < 20, "{wrong_residents} of 1000 residents are exaggerated");
+    }
+
+    #[test]
+    fn any_size_works_and_memory_follows_use() {
+        for entries in [0, 1, 2, 7, 1 << 40, usize::MAX / 10, usize::MAX] {
+            let mut sketch = FrequencySketch::new(entries);
+            assert!(
+                sketch.memory() <= 8 << 10,
+                "{entries}: {} bytes before the first access",
+                sketch.memory()
+            );
+            for index in 0..2000 {
+                sketch.touch(index);
+            }
+            assert!(sketch.memory() <= 64 << 10, "{entries}: {} bytes", sketch.memory());
+        }
+        let mut small = FrequencySketch::new(1);
+        (0..100).for_each(|index| _ = small.touch(index));
+        assert!(small.memory() <= 256);
+        small.set_entries(100);
+        (0..100).for_each(|index| _ = small.touch(index));
+        assert!(small.room() >= 100);
+    }
+
+    #[test]
+    fn clear_forgets() {
+        let mut sketch = FrequencySketch::new(10_000);
+        (0..20_000).for_each(|index| _ = sketch.touch(index % 5000));
+        sketch.clear();
+        assert!((0..5000).all(|index| sketch.estimate(index) == 0));
+        assert!(sketch.memory() <= 8 << 10);
+    }
+
+    proptest! {
+        /// Between ageings the estimate is at least the truth; growth in between loses nothing.
+        #[test]
+        fn never_underestimates(accesses in prop::collection::vec(0u64..3000, 1..20_000), entries in 1400usize..5000) {
+            let mut sketch = FrequencySketch::new(entries);
+            let mut truth: HashMap<u64, u32> = HashMap::new();
+            for index in accesses {
+                let seen = truth.entry(index).or_default();
+                prop_assert!(u32::from(sketch.touch(index)) >= (*seen).min(16));
+                *seen += 1;
+            }
+            for (&index, &seen) in &truth {
+                prop_assert!(u32::from(sketch.estimate(index)) >= seen.min(16));
+            }
+        }
+    }
+}

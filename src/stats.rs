@@ -1,0 +1,143 @@
+//! What a cache tells of itself.
+
+use crate::histogram::HistogramSnapshot;
+use crate::policy::Parameter;
+use std::fmt;
+
+/// A snapshot of the counters of a cache, in operations and in cost.
+///
+/// Counters only grow; each is exact, together they are of one moment only while nobody works. What was
+/// inserted and is no longer resident left by exactly one of: eviction, rejection, expiry, replacement
+/// (an update), removal, clear.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads (`get`, `get_with`) that found a value.
+    pub hits: u64,
+    /// Reads that found none.
+    pub misses: u64,
+    /// Values accepted for keys that had no live entry.
+    pub inserts: u64,
+    /// Their cost.
+    pub inserted_cost: u64,
+    /// Values accepted in the place of a live entry of the same key.
+    pub updates: u64,
+    /// Their cost.
+    pub updated_cost: u64,
+    /// Values handed back because they cost too much, or `replace_if` or `insert_if_present` said so.
+    pub refusals: u64,
+    /// Newcomers that the policy turned away, at once or later.
+    pub rejections: u64,
+    /// Their cost.
+    pub rejected_cost: u64,
+    /// Admitted entries that made room.
+    pub evictions: u64,
+    /// Their cost.
+    pub evicted_cost: u64,
+    /// Entries whose time ran out, when they were reclaimed.
+    pub expirations: u64,
+    /// Their cost.
+    pub expired_cost: u64,
+    /// Entries removed by `remove` or `retain`.
+    pub removals: u64,
+    /// Their cost.
+    pub removed_cost: u64,
+    /// Calls of `clear`.
+    pub clears: u64,
+    /// Entries that `clear` dropped.
+    pub cleared: u64,
+    /// Their cost.
+    pub cleared_cost: u64,
+    /// Reads that the policy heard of.
+    pub reads_recorded: u64,
+    /// Reads that it did not: newer reads took their place in a ring before it was drained.
+    pub reads_lost: u64,
+    /// Turns of maintenance run by writing threads.
+    pub helps: u64,
+    /// Inserts that were decided before they returned.
+    pub decided_at_once: u64,
+    /// Turns of maintenance, by whomever.
+    pub turns: u64,
+    /// Panics of listeners and destructors during maintenance.
+    pub callback_panics: u64,
+    /// Panics of the policy; it was then replaced by the default one.
+    pub policy_panics: u64,
+    /// The cost of everything in the store, decided upon or not.
+    pub resident_cost: u64,
+    /// The highest that `resident_cost` ever was; at most `max_cost + slack` of the time.
+    pub peak_cost: u64,
+    /// The budget.
+    pub max_cost: u64,
+    /// How far undecided cost may pass it.
+    pub slack: u64,
+    /// The policy's name.
+    pub policy: &'static str,
+    /// What the policy has tuned, now.
+    pub parameters: Vec<Parameter>,
+    /// Bytes of heap memory of the engine: ledger, policy and timer wheel.
+    pub policy_memory: u64,
+    /// How long evicted entries had lived, in milliseconds, of a sample of them.
+    pub life_expectancy: HistogramSnapshot,
+}
+
+impl Stats {
+    /// Reads that found or missed a value.
+    pub fn reads(&self) -> u64 {
+        self.hits + self.misses
+    }
+
+    /// The share of reads that found a value, 0 to 1; 0 if there were none.
+    pub fn hit_ratio(&self) -> f64 {
+        match self.reads() {
+            0 => 0.0,
+            reads => self.hits as f64 / reads as f64,
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "reads        {} hits, {} misses ({:.2} % hits); recorded {}, lost {}",
+            self.hits,
+            self.misses,
+            100.0 * self.hit_ratio(),
+            self.reads_recorded,
+            self.reads_lost
+        )?;
+        let mut line = |name: &str, count: u64, cost: u64| writeln!(f, "{name:<12} {count} (cost {cost})");
+        line("inserts", self.inserts, self.inserted_cost)?;
+        line("updates", self.updates, self.updated_cost)?;
+        line("rejections", self.rejections, self.rejected_cost)?;
+        line("evictions", self.evictions, self.evicted_cost)?;
+        line("expirations", self.expirations, self.expired_cost)?;
+        line("removals", self.removals, self.removed_cost)?;
+        line("cleared", self.cleared, self.cleared_cost)?;
+        writeln!(
+            f,
+            "cost         {} resident, {} peak, {} budget, {} slack",
+            self.resident_cost, self.peak_cost, self.max_cost, self.slack
+        )?;
+        writeln!(
+            f,
+            "maintenance  {} turns, {} helps, {} decided at once, {} refusals, {} callback panics",
+            self.turns, self.helps, self.decided_at_once, self.refusals, self.callback_panics
+        )?;
+        write!(f, "policy       {}", self.policy)?;
+        for (name, value) in &self.parameters {
+            write!(f, ", {name} {value:.4}")?;
+        }
+        writeln!(f)?;
+        write!(f, "lifetime     {}", self.life_expectancy)
+    }
+}
+
+/// What the store holds at one instant; see [`Cache::census`](crate::Cache::census).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Rows, expired ones that were not reclaimed yet included.
+    pub entries: usize,
+    /// The sum of their costs.
+    pub cost: u64,
+}

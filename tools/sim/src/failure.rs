@@ -4,6 +4,7 @@ use crate::trace::TraceError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use tollgate::BuildError;
 
 /// See the [module](self). Each is the user's to mend, and exits with code 2.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// No cache can be built so.
+    Build(BuildError),
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -39,6 +42,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Trace(error) => error.fmt(f),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
+            Self::Build(error) => error.fmt(f),
             Self::Output(source) => write!(f, "cannot write the output: {source}"),
         }
     }

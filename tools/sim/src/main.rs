@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | `simulate` | policy engines alone | which policy, which budget; beside the optimum |
 //! | `analyze` | nothing | what the trace is like |
+//! | `replay` | the real, threaded cache | whether it keeps its promises, and how fast |
 //!
-//! Exit codes: 0 done; 2 the arguments or a file are wrong, said on standard error.
+//! Exit codes: 0 done; 1 the cache broke a promise in a replay; 2 the arguments or a file are wrong, said on standard error.
 
 mod analyze;
 mod budget;
@@ -14,6 +15,7 @@ mod failure;
 mod optimum;
 mod output;
 mod progress;
+mod replay;
 mod report;
 mod simulate;
 mod source;
@@ -36,12 +38,15 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Tell what a trace is like: skew, reuse distances, costs, LRU's miss-ratio curve.
     Analyze(analyze::AnalyzeArgs),
+    /// Play traces through the real, threaded cache, cache-aside, and watch its budget.
+    Replay(replay::ReplayArgs),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(args) => simulate::run(&args),
         Command::Analyze(args) => analyze::run(&args),
+        Command::Replay(args) => replay::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -35,11 +35,6 @@ pub struct TraceArgs {
 }
 
 impl TraceArgs {
-    /// The trace files.
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.traces
-    }
-
     /// Looks at every file: what can be known to be wrong is said before any long work starts.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::svg::{Anchor, Stroke, Svg};
 
-/// How numbers map to a length.
+/// How numbers map to a length. The ends differ; a linear scale may fall.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scale {
     Linear {
@@ -20,8 +20,8 @@ impl Scale {
     /// 0 at the one end, 1 at the other.
     fn fraction(self, number: f64) -> f64 {
         match self {
-            Self::Linear { from, to } => (number - from) / (to - from).max(f64::MIN_POSITIVE),
-            Self::Log { from, to } => (number / from).ln() / (to / from).ln().max(f64::MIN_POSITIVE),
+            Self::Linear { from, to } => (number - from) / (to - from),
+            Self::Log { from, to } => (number / from).ln() / (to / from).ln(),
         }
     }
 
@@ -29,9 +29,10 @@ impl Scale {
     fn ticks(self, wanted: usize) -> Vec<f64> {
         match self {
             Self::Linear { from, to } => {
-                let step = round_step((to - from) / wanted as f64);
-                let first = (from / step).ceil() as i64;
-                let last = (to / step + 1e-9).floor() as i64;
+                let (low, high) = (from.min(to), from.max(to));
+                let step = round_step((high - low) / wanted as f64);
+                let first = (low / step).ceil() as i64;
+                let last = (high / step + 1e-9).floor() as i64;
                 (first..=last).map(|tick| tick as f64 * step).collect()
             }
             Self::Log { from, to } => {
@@ -142,6 +143,9 @@ mod tests {
         };
         assert_eq!(frame.place(1.0, 0.0), (10.0, 70.0));
         assert_eq!(frame.place(10.0, 10.0), (60.0, 20.0));
+        let falling = Frame { y: Scale::Linear { from: 10.0, to: 0.0 }, ..frame };
+        assert_eq!(falling.place(1.0, 0.0), (10.0, 20.0));
+        assert_eq!(falling.y.ticks(2), [0.0, 5.0, 10.0]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Strip {
         let high = self.points.iter().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
         // From zero, unless the changes are small beside the value.
         let low = if low > 0.0 && high < 1.5 * low { low - (high - low) * 0.2 } else { low.min(0.0) };
-        let room = ((high - low) * 0.08).max(f64::EPSILON);
+        let room = if high > low { (high - low) * 0.08 } else { 1.0 };
         let frame = Frame {
             left: LEFT,
             top,

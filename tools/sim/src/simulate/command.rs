@@ -8,6 +8,7 @@ use crate::output::{self, RowFormat, grouped, percent};
 use crate::report::{self, Source, Target};
 use crate::source::TraceArgs;
 use clap::{Args, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tollgate::policy::{Objective, PolicyKind};
@@ -19,7 +20,7 @@ pub struct SimulateArgs {
     source: TraceArgs,
 
     /// Budgets: costs, or percentages of the cost of the trace's distinct keys.
-    #[arg(long, value_name = "N|P%", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "N|P%", value_delimiter = ',', default_value = "1%,5%,20%")]
     max_cost: Vec<Budget>,
 
     /// Policies by name, or `all`.
@@ -45,7 +46,7 @@ pub struct SimulateArgs {
 
     /// Counters of the frequency sketch; ten for each entry that fits, if absent.
     #[arg(long, value_name = "N")]
-    num_counters: Option<usize>,
+    num_counters: Option<NonZeroUsize>,
 
     /// Leave out the optimum.
     #[arg(long)]
@@ -89,12 +90,6 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
 
 impl SimulateArgs {
     fn plan(&self) -> Plan {
-        let mut policies: Vec<PolicyKind> = Vec::new();
-        for kind in self.policy.iter().flat_map(PolicyChoice::kinds) {
-            if policies.iter().all(|known| known.name() != kind.name()) {
-                policies.push(kind);
-            }
-        }
         let mut objectives: Vec<Objective> = self.objective.iter().map(|&name| name.into()).collect();
         objectives.dedup();
         let mut budgets = self.max_cost.clone();
@@ -104,10 +99,10 @@ impl SimulateArgs {
             );
         }
         Plan {
-            policies,
+            policies: PolicyChoice::unique(&self.policy),
             budgets,
             objectives,
-            num_counters: self.num_counters,
+            num_counters: self.num_counters.map(NonZeroUsize::get),
             seed: self.source.seed,
             optimum: !self.no_optimum,
             samples: if self.report.is_some() { SAMPLES } else { 0 },
@@ -165,8 +160,18 @@ pub enum PolicyChoice {
 }
 
 impl PolicyChoice {
-    /// The policies chosen.
-    pub fn kinds(&self) -> Vec<PolicyKind> {
+    /// The policies chosen, each once.
+    pub fn unique(choices: &[Self]) -> Vec<PolicyKind> {
+        let mut policies: Vec<PolicyKind> = Vec::new();
+        for kind in choices.iter().flat_map(Self::kinds) {
+            if policies.iter().all(|known| known.name() != kind.name()) {
+                policies.push(kind);
+            }
+        }
+        policies
+    }
+
+    fn kinds(&self) -> Vec<PolicyKind> {
         match self {
             Self::All => PolicyKind::ALL.to_vec(),
             Self::One(kind) => vec![kind.clone()],
@@ -189,8 +194,9 @@ pub fn parse_policy(name: &str) -> Result<PolicyChoice, String> {
     }
 }
 
+/// An objective, as it is named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ObjectiveName {
+pub enum ObjectiveName {
     /// The share of requests that hit.
     Hits,
     /// The share of requested cost that hits.

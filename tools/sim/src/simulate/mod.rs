@@ -9,7 +9,7 @@ mod markdown;
 mod play;
 mod row;
 
-pub use command::{PolicyChoice, SimulateArgs, parse_policy, run};
+pub use command::{ObjectiveName, PolicyChoice, SimulateArgs, parse_policy, run};
 pub use compare::{Contest, Regret, regrets};
 pub use play::Sample;
 pub use row::{Row, objective_name};

@@ -136,7 +136,10 @@ impl<V> Row<V> {
         let deadline = Some(self.deadline()).filter(|&deadline| deadline != NEVER);
         let Some(idle) = idle else { return deadline };
         let now = now();
-        let left = u64::from(idle.ticks.saturating_sub(self.idle_ticks(idle, now)));
+        let read_at = (self.times.load(Ordering::Relaxed) >> DEADLINE_BITS) as u32;
+        // From the tick of `now` to the end of the idle time: on the circle of 24 bits, and never beyond that end.
+        let left = (read_at + idle.ticks).wrapping_sub(idle.tick(now)) & READ_AT_MASK;
+        let left = if left > READ_AT_MASK / 2 { 0 } else { u64::from(left) };
         let idle_at = (millis(now) >> idle.shift).saturating_add(left).saturating_mul(1 << idle.shift);
         Some(deadline.map_or(idle_at, |deadline| deadline.min(idle_at)))
     }

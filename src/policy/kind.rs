@@ -27,6 +27,14 @@ pub enum PolicyKind {
     TwoQ,
     /// Recency and frequency, balanced by their ghosts.
     Arc,
+    /// Low inter-reference recency set.
+    Lirs,
+    /// Window TinyLFU with an adaptive window.
+    WTinyLfu,
+    /// Greedy-Dual-Size-Frequency.
+    Gdsf,
+    /// TinyLFU and sampled LFU as Ristretto publishes them.
+    Ristretto,
     /// TinyLFU admission, sampled LFU eviction.
     TinyLfu,
     /// A policy of your own: called once, when the cache is built.
@@ -45,6 +53,10 @@ impl PolicyKind {
         PolicyKind::S3Fifo,
         PolicyKind::TwoQ,
         PolicyKind::Arc,
+        PolicyKind::Lirs,
+        PolicyKind::WTinyLfu,
+        PolicyKind::Gdsf,
+        PolicyKind::Ristretto,
         PolicyKind::TinyLfu,
     ];
 
@@ -60,6 +72,10 @@ impl PolicyKind {
             Self::S3Fifo => "s3-fifo",
             Self::TwoQ => "two-q",
             Self::Arc => "arc",
+            Self::Lirs => "lirs",
+            Self::WTinyLfu => "w-tinylfu",
+            Self::Gdsf => "gdsf",
+            Self::Ristretto => "ristretto",
             Self::TinyLfu => "tinylfu",
             Self::Custom(_) => "custom",
         }
@@ -82,6 +98,10 @@ impl PolicyKind {
             Self::S3Fifo => Box::new(super::S3Fifo::new(config)),
             Self::TwoQ => Box::new(super::TwoQ::new(config)),
             Self::Arc => Box::new(super::Arc::new(config)),
+            Self::Lirs => Box::new(super::Lirs::new(config)),
+            Self::WTinyLfu => Box::new(super::WTinyLfu::new(config)),
+            Self::Gdsf => Box::new(super::Gdsf::new(config)),
+            Self::Ristretto => Box::new(super::Ristretto::new(config)),
             Self::TinyLfu => Box::new(TinyLfu::new(config)),
             Self::Custom(build) => build(config),
         }

@@ -21,6 +21,7 @@
 //! A miss and the insertion that answers it are *one* access: count frequencies in `hit` and in
 //! `miss`, not in `inserted`. Other events may come between the two.
 
+mod density;
 mod doorkeeper;
 mod fifo;
 mod kind;
@@ -29,6 +30,7 @@ mod list;
 pub(crate) mod sketch;
 mod tiny_lfu;
 
+pub use density::HitDensity;
 pub use fifo::Fifo;
 pub use kind::PolicyKind;
 pub use tiny_lfu::TinyLfu;

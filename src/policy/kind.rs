@@ -1,6 +1,6 @@
 //! The names of the policies, and how each is built.
 
-use super::{Fifo, Policy, PolicyConfig, TinyLfu};
+use super::{Fifo, HitDensity, Policy, PolicyConfig, TinyLfu};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,8 +8,10 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum PolicyKind {
-    /// First in, first out.
+    /// Sampled eviction by learned hit density: tunes itself to the workload.
     #[default]
+    HitDensity,
+    /// First in, first out.
     Fifo,
     /// Least recently used.
     Lru,
@@ -44,6 +46,7 @@ pub enum PolicyKind {
 impl PolicyKind {
     /// Every built-in policy.
     pub const ALL: &[PolicyKind] = &[
+        PolicyKind::HitDensity,
         PolicyKind::Fifo,
         PolicyKind::Lru,
         PolicyKind::Slru,
@@ -63,6 +66,7 @@ impl PolicyKind {
     /// The name, as accepted by the command line and printed in statistics.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::HitDensity => "density",
             Self::Fifo => "fifo",
             Self::Lru => "lru",
             Self::Slru => "slru",
@@ -81,14 +85,18 @@ impl PolicyKind {
         }
     }
 
-    /// The built-in policy of that name.
+    /// The built-in policy of that name; `default` is the name of the default one, too.
     pub fn from_name(name: &str) -> Option<Self> {
+        if name == "default" {
+            return Some(Self::default());
+        }
         Self::ALL.iter().find(|kind| kind.name() == name).cloned()
     }
 
     /// Builds the policy.
     pub fn build(&self, config: &PolicyConfig) -> Box<dyn Policy> {
         match self {
+            Self::HitDensity => Box::new(HitDensity::new(config)),
             Self::Fifo => Box::new(Fifo::new(config)),
             Self::Lru => Box::new(super::Lru::new(config)),
             Self::Slru => Box::new(super::Slru::new(config)),

@@ -23,6 +23,7 @@
 
 mod arc;
 mod clock;
+mod density;
 mod doorkeeper;
 mod fifo;
 mod gdsf;
@@ -47,6 +48,7 @@ mod w_tiny_lfu;
 
 pub use arc::Arc;
 pub use clock::Clock;
+pub use density::HitDensity;
 pub use fifo::Fifo;
 pub use gdsf::Gdsf;
 pub use kind::PolicyKind;

@@ -131,13 +131,7 @@ struct Decisions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Misses,
-    Inserts,
-    InsertedCost,
-    Updates,
-    UpdatedCost,
     Refusals,
-    Removals,
-    RemovedCost,
     Rejections,
     RejectedCost,
     Evictions,

@@ -26,6 +26,8 @@ use crate::engine::ledger::Slot;
 pub(crate) struct TimerWheel {
     /// The present: every bucket before it is empty. Never goes back.
     now_ms: u64,
+    /// The latest time that anybody asked about; the present may still lag behind it.
+    asked_ms: u64,
     /// By slot; empty before the first deadline.
     nodes: Vec<Node>,
     /// The first slot of each bucket; empty before the first deadline.
@@ -103,7 +105,8 @@ impl TimerWheel {
     /// [`next_due`](Self::next_due) is at or before `now_ms`. A time before that of an earlier call is taken for that
     /// one. Amortised O(1), and O([`MOVES`]) at worst.
     pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<Slot> {
-        let now_ms = now_ms.max(self.now_ms);
+        let now_ms = now_ms.max(self.asked_ms);
+        self.asked_ms = now_ms;
         for _ in 0..MOVES {
             let Some(bucket) = self.reach_next(now_ms) else {
                 self.now_ms = now_ms;

@@ -21,7 +21,7 @@ pub(crate) struct GhostQueue {
 }
 
 /// How much a [`GhostQueue`] may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct GhostLimits {
     pub(crate) cost: u64,
     pub(crate) number: usize,
@@ -40,7 +40,7 @@ impl Default for GhostQueue {
             ghosts: Ledger::new(u64::MAX),
             links: Links::default(),
             order: List::default(),
-            limits: GhostLimits { cost: 0, number: 0 },
+            limits: GhostLimits::default(),
         }
     }
 }

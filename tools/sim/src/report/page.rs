@@ -6,7 +6,8 @@ use super::table::table;
 use super::timeline::{constants, timeline};
 use super::view::View;
 use crate::output::{grouped, percent};
-use crate::simulate::Regret;
+use crate::simulate::{Regret, objective_name};
+use tollgate::policy::Objective;
 
 /// The whole page.
 pub(super) fn page(views: &[View<'_>], overall: &[Regret], command: &str, notes: &[String]) -> String {
@@ -110,9 +111,11 @@ fn optimum_note(view: &View<'_>) -> String {
     match view.contests.first().and_then(|contest| contest.head().optimum_upper) {
         None => String::new(),
         Some(_) if view.optimum_is_exact() => "The optimum is exact: Belady's MIN with bypass.".to_owned(),
-        Some(_) => "The grey band holds the optimum: above it nothing is possible (PFOO-L), its lower edge is reached by an offline \
-                    policy (Belady-Size)."
-            .to_owned(),
+        Some(_) => format!(
+            "The grey band holds the optimum: above it nothing is possible (PFOO-L), its lower edge is reached by an \
+             offline policy ({}).",
+            if view.objective == objective_name(Objective::Cost) { "furthest first" } else { "Belady-Size" }
+        ),
     }
 }
 

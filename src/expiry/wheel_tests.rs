@@ -109,8 +109,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => ttl().prop_map(Op::Push),
         2 => (any::<usize>(), ttl()).prop_map(|(at, ttl)| Op::Reschedule(at, ttl)),
         2 => any::<usize>().prop_map(Op::SwapRemove),
-        2 => (-100..400i64, 0..40usize).prop_map(|(by, limit)| Op::Pop(by, limit)),
-        1 => (span(), 0..40usize).prop_map(|(by, limit)| Op::Pop((by >> 8) as i64, limit)),
+        2 => (-100..400i64, 1..40usize).prop_map(|(by, limit)| Op::Pop(by, limit)),
+        1 => (span(), 1..40usize).prop_map(|(by, limit)| Op::Pop((by >> 8) as i64, limit)),
         1 => Just(Op::Sleep),
     ]
 }

@@ -101,21 +101,26 @@ mod tests {
 
     #[test]
     fn no_addition_is_lost() {
+        const ADDITIONS: u64 = 200_000;
         let counters = Striped::<3>::new();
+        let start = std::sync::Barrier::new(4);
         std::thread::scope(|scope| {
-            for thread in 0..8 {
-                let counters = &counters;
+            for thread in 0..4 {
+                let (counters, start) = (&counters, &start);
                 scope.spawn(move || {
-                    for _ in 0..10_000 {
+                    // Two threads to a stripe, so that they do compete.
+                    STRIPE.set(thread as usize / 2);
+                    start.wait();
+                    for _ in 0..ADDITIONS {
                         counters.add(0, 1);
                         counters.add(2, thread);
                     }
                 });
             }
         });
-        assert_eq!(counters.sum(0), 80_000);
+        assert_eq!(counters.sum(0), 4 * ADDITIONS);
         assert_eq!(counters.sum(1), 0);
-        assert_eq!(counters.sum(2), 280_000);
+        assert_eq!(counters.sum(2), 6 * ADDITIONS);
     }
 
     #[test]

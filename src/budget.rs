@@ -110,7 +110,8 @@ impl Budget {
             let Some(raised) = occupied.checked_add(cost).filter(|&raised| raised <= limit) else {
                 return false;
             };
-            match self.occupied.compare_exchange_weak(occupied, raised, Ordering::Acquire, Ordering::Relaxed) {
+            match self.occupied.compare_exchange_weak(occupied, raised, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => {
                     // A plain load first: the peak is rarely passed, and then the line stays shared.
                     if raised > self.peak.load(Ordering::Relaxed) {

@@ -163,7 +163,9 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         };
         let request =
             Request { key: key.key_hash(&self.hasher), cost, lifetime, only_present: options.if_present };
-        self.core.insert(request, value).map(|updated| if updated { Inserted::Replaced } else { Inserted::New })
+        self.core
+            .insert(request, value)
+            .map(|updated| if updated { Inserted::Replaced } else { Inserted::New })
     }
 
     /// The value of a key, cloned under the shared lock of its shard: keep `Clone` cheap (an `Arc`), and do

@@ -56,9 +56,10 @@ impl<V> InsertError<V> {
     /// The value that was not taken.
     pub fn into_value(self) -> V {
         match self {
-            Self::TooCostly { value, .. } | Self::Rejected(value) | Self::Kept(value) | Self::Absent(value) => {
-                value
-            }
+            Self::TooCostly { value, .. }
+            | Self::Rejected(value)
+            | Self::Kept(value)
+            | Self::Absent(value) => value,
         }
     }
 
@@ -91,7 +92,9 @@ impl<V> fmt::Debug for InsertError<V> {
 impl<V> fmt::Display for InsertError<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooCostly { cost, max_cost, .. } => write!(f, "the cost {cost} exceeds the budget {max_cost}"),
+            Self::TooCostly { cost, max_cost, .. } => {
+                write!(f, "the cost {cost} exceeds the budget {max_cost}")
+            }
             other => f.write_str(other.reason()),
         }
     }

@@ -5,7 +5,7 @@ use crate::error::Inconsistency;
 use crate::ring::log::Command;
 use crate::stats::{Census, Stats};
 use crate::store::Row;
-use hashbrown::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// When entries were born, for a sample of them: enough for a histogram of life times, bounded in memory.
 #[derive(Debug, Default)]
@@ -120,7 +120,9 @@ impl<V> Core<V> {
             }));
         }
         let (mut rows, mut cost) = (0, 0_u64);
-        for (number, row) in shards.iter().enumerate().flat_map(|(n, shard)| shard.rows().map(move |row| (n, row))) {
+        for (number, row) in
+            shards.iter().enumerate().flat_map(|(n, shard)| shard.rows().map(move |row| (n, row)))
+        {
             rows += 1;
             cost += row.cost;
             self.check_row(&decisions.engine, number, row, pending.contains(&row.index))?;
@@ -162,7 +164,9 @@ impl<V> Core<V> {
         }
         let ledger = engine.ledger();
         let Some(slot) = ledger.find(index) else {
-            return Err(Inconsistency(format!("ledger: row {index:#x} is unknown and no command is pending")));
+            return Err(Inconsistency(format!(
+                "ledger: row {index:#x} is unknown and no command is pending"
+            )));
         };
         if ledger.version(slot) != row.version || ledger.cost(slot) != row.cost {
             return Err(Inconsistency(format!(
@@ -173,8 +177,11 @@ impl<V> Core<V> {
                 ledger.cost(slot)
             )));
         }
-        if engine.is_scheduled(slot) != (row.deadline != crate::store::NEVER || self.settings.idle.is_some()) {
-            return Err(Inconsistency(format!("expiry: row {index:#x} and the timer wheel disagree on its deadline")));
+        if engine.is_scheduled(slot) != (row.deadline != crate::store::NEVER || self.settings.idle.is_some())
+        {
+            return Err(Inconsistency(format!(
+                "expiry: row {index:#x} and the timer wheel disagree on its deadline"
+            )));
         }
         Ok(())
     }

@@ -54,7 +54,9 @@ impl<V> Core<V> {
     /// Runs a bounded turn that starts with `shard`, unless another thread is at it.
     pub(super) fn try_maintain_from(&self, shard: usize) {
         if let Some(decisions) = self.decisions.try_lock() {
-            self.decide_with(decisions, |decisions, departed| self.turn(decisions, Scope::From(shard), departed));
+            self.decide_with(decisions, |decisions, departed| {
+                self.turn(decisions, Scope::From(shard), departed)
+            });
         }
     }
 
@@ -102,7 +104,9 @@ impl<V> Core<V> {
             decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
             self.carry_out(decisions, departed);
             // An eviction whose row was rewritten meanwhile took no effect; its command is pending now.
-            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack()) && self.store.dirty().any() {
+            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack())
+                && self.store.dirty().any()
+            {
                 self.settle_all(decisions, departed);
             }
         });
@@ -125,7 +129,10 @@ impl<V> Core<V> {
 
     /// Runs `job` under the engine's mutex, then delivers what departed. `None` if the policy panicked: the
     /// engine has then been rebuilt from the store.
-    pub(super) fn decide<R>(&self, job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R) -> Option<R> {
+    pub(super) fn decide<R>(
+        &self,
+        job: impl FnOnce(&mut Decisions, &mut Vec<Departed<V>>) -> R,
+    ) -> Option<R> {
         self.decide_with(self.decisions.lock(), job)
     }
 
@@ -188,7 +195,8 @@ impl<V> Core<V> {
         let mut done = 0;
         decisions.cursor = shard;
         for _ in 0..self.store.shards() {
-            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN) else {
+            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN)
+            else {
                 break;
             };
             done += self.settle_shard(decisions, shard, departed);
@@ -198,7 +206,12 @@ impl<V> Core<V> {
     }
 
     /// Decides on everything in a shard's log; returns how much that was.
-    fn settle_shard(&self, decisions: &mut Decisions, shard: usize, departed: &mut Vec<Departed<V>>) -> usize {
+    fn settle_shard(
+        &self,
+        decisions: &mut Decisions,
+        shard: usize,
+        departed: &mut Vec<Departed<V>>,
+    ) -> usize {
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
         let done = decisions.commands.len();

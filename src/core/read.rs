@@ -69,7 +69,11 @@ impl<V> Core<V> {
     }
 
     /// A deadline as the engine wants it.
-    pub(super) fn scheduled(row: &Row<V>, idle: Option<crate::store::Idle>, now: impl FnOnce() -> Duration) -> Option<u64> {
+    pub(super) fn scheduled(
+        row: &Row<V>,
+        idle: Option<crate::store::Idle>,
+        now: impl FnOnce() -> Duration,
+    ) -> Option<u64> {
         if idle.is_none() && row.deadline == NEVER {
             return None;
         }

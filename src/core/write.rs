@@ -249,7 +249,9 @@ impl<V> Core<V> {
         }
         let (index, version) = (request.key.index, shard.next_version());
         let deadline = (plan.deadline != NEVER).then_some(plan.deadline);
-        decisions.engine.write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
+        decisions
+            .engine
+            .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
         let mut effects = std::mem::take(&mut decisions.effects);
         let mut freed = plan.old_cost;
         let mut rejected = false;
@@ -327,8 +329,11 @@ impl<V> Core<V> {
     /// Counts a written row and lets go of the one that it displaced. Returns whether it was an update.
     fn finish(&self, request: &Request, plan: &Plan, old: Option<Row<V>>) -> bool {
         let updated = old.is_some() && plan.displaced == Cause::Replaced;
-        let (what, cost) =
-            if updated { (Count::Updates, Count::UpdatedCost) } else { (Count::Inserts, Count::InsertedCost) };
+        let (what, cost) = if updated {
+            (Count::Updates, Count::UpdatedCost)
+        } else {
+            (Count::Inserts, Count::InsertedCost)
+        };
         self.count(what, 1);
         self.count(cost, request.cost);
         if let Some(row) = old {

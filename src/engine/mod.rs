@@ -29,8 +29,8 @@ pub(crate) mod ledger;
 
 use crate::expiry::TimerWheel;
 use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
-use asked::Asked;
 pub use crate::ring::log::Write;
+use asked::Asked;
 pub use ledger::{Ledger, Slot};
 
 /// Why a row must leave the store.

@@ -24,6 +24,9 @@ impl TimerWheel {
     pub(crate) fn next_due(&self) -> Option<u64> {
         None
     }
+    pub(crate) fn is_scheduled(&self, _s: Slot) -> bool {
+        false
+    }
     pub(crate) fn memory(&self) -> usize {
         0
     }

@@ -117,7 +117,13 @@ impl<V> Shard<V> {
     }
 
     /// Puts a row in, with the next version, and returns the one that it displaces. Logs nothing.
-    pub(crate) fn put(&mut self, key: KeyHash, cost: u64, deadline: u64, value: V) -> (&Row<V>, Option<Row<V>>) {
+    pub(crate) fn put(
+        &mut self,
+        key: KeyHash,
+        cost: u64,
+        deadline: u64,
+        value: V,
+    ) -> (&Row<V>, Option<Row<V>>) {
         let row = Row::new(key, cost, deadline, self.next_version, value);
         self.next_version = self.next_version.wrapping_add(1);
         match self.rows.entry(key.index, |row| row.index == key.index, |row| row.index) {

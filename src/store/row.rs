@@ -2,8 +2,8 @@
 
 use crate::clock::{ceil_ms, floor_ms};
 use crate::key::KeyHash;
-use std::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A deadline that never comes.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -89,7 +89,8 @@ impl<V> Row<V> {
             None => self.deadline,
             Some(idle) => {
                 let left = u64::from(idle.ticks.saturating_sub(self.idle_ticks(idle, now)));
-                let idle_at = (floor_ms(now) >> idle.shift).saturating_add(left).saturating_mul(1 << idle.shift);
+                let idle_at =
+                    (floor_ms(now) >> idle.shift).saturating_add(left).saturating_mul(1 << idle.shift);
                 self.deadline.min(idle_at)
             }
         }

@@ -1,0 +1,3 @@
+//! stub
+pub(crate) use std::sync::atomic;
+pub(crate) use std::thread;

@@ -29,7 +29,7 @@ pub(crate) use deliver::in_callback;
 pub(crate) use write::{Lifetime, Request};
 
 use crate::budget::Budget;
-use crate::clock::Clock;
+use crate::clock::Ticks;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
 use crate::histogram::Histogram;
@@ -68,9 +68,7 @@ pub(crate) struct Settings<V> {
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) idle: Option<Idle>,
-    pub(crate) clock: Box<dyn Clock>,
-    /// What the clock said when the cache was built.
-    pub(crate) origin: Duration,
+    pub(crate) ticks: Ticks,
     pub(crate) maintenance: Maintenance,
     /// The process that built the cache.
     pub(crate) process: u32,
@@ -133,13 +131,7 @@ struct Decisions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Misses,
-    Inserts,
-    InsertedCost,
-    Updates,
-    UpdatedCost,
     Refusals,
-    Removals,
-    RemovedCost,
     Rejections,
     RejectedCost,
     Evictions,
@@ -211,7 +203,7 @@ impl<V> Core<V> {
 
     /// The time since the cache was built.
     fn now(&self) -> Duration {
-        self.settings.clock.now().saturating_sub(self.settings.origin)
+        self.settings.ticks.now()
     }
 
     fn count(&self, what: Count, by: u64) {

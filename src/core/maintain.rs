@@ -171,9 +171,9 @@ impl<V> Core<V> {
 
     /// Returns the number of reads.
     fn drain_reads(&self, decisions: &mut Decisions) -> usize {
-        let Decisions { engine, drain, .. } = decisions;
+        let Decisions { engine, drainer, .. } = decisions;
         let mut reads = 0;
-        self.reads.drain(drain, |index| {
+        drainer.drain(&self.reads, |index| {
             reads += 1;
             engine.access(index);
         });

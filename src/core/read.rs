@@ -1,6 +1,7 @@
 //! The life of a get: hash, shared lock, row, unlock, one record in the access ring.
 
 use super::{Core, Count, Maintenance};
+use crate::clock::millis_up;
 use crate::key::KeyHash;
 use crate::store::Row;
 use std::time::Duration;
@@ -38,7 +39,8 @@ impl<V> Core<V> {
     pub(crate) fn remaining(&self, key: KeyHash) -> Option<Duration> {
         self.peek_with(key, |row| {
             let Some(expiry) = self.expiry(row) else { return Duration::MAX };
-            Duration::from_millis(expiry).saturating_sub(self.now())
+            // Deadlines are rounded up to a millisecond; so is the present here, lest more is left than was given.
+            Duration::from_millis(expiry.saturating_sub(millis_up(self.now())))
         })
     }
 

@@ -130,14 +130,12 @@ impl<V> Core<V> {
             (row, live, logged)
         };
         self.budget.release(row.cost());
-        let value = if live {
-            Some(row.value)
-        } else {
-            self.depart(Departed::new(row, Cause::Expired));
-            None
-        };
         self.after_write(number, logged);
-        value
+        if live {
+            return Some(row.value);
+        }
+        self.depart(Departed::new(row, Cause::Expired));
+        None
     }
 
     /// Drops every live row that `keep` does not want. `keep` runs under one shard's exclusive lock.
@@ -201,10 +199,10 @@ impl<V> Core<V> {
         if plan.quiet {
             let old = self.exchange(&mut shard, request, &plan, value);
             drop(shard);
-            self.depart(old);
             if self.reads.record(request.key.index) {
                 self.drain_soon();
             }
+            self.depart(old);
             return Attempt::Written { updated: true };
         }
         let growth = request.cost.saturating_sub(plan.old_cost);
@@ -217,10 +215,11 @@ impl<V> Core<V> {
         self.mark_first(number, logged);
         drop(shard);
         self.budget.release(plan.old_cost.saturating_sub(request.cost));
+        self.after_write(number, logged);
+        // Last, as a destructor may panic.
         if let Some(old) = old {
             self.depart(old);
         }
-        self.after_write(number, logged);
         Attempt::Written { updated: plan.is_update() }
     }
 

@@ -51,7 +51,7 @@ pub use clock::Clock;
 pub use density::HitDensity;
 pub use fifo::Fifo;
 pub use gdsf::Gdsf;
-pub use kind::PolicyKind;
+pub use kind::{BuildPolicy, PolicyKind};
 pub use lirs::Lirs;
 pub use lru::Lru;
 pub use random::Random;

@@ -14,6 +14,7 @@ mod command_line;
 mod failure;
 mod optimum;
 mod output;
+mod policies;
 mod progress;
 mod replay;
 mod report;

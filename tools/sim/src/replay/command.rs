@@ -6,8 +6,9 @@ use super::row::Row;
 use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::output::{self, RowFormat, grouped, percent};
+use crate::policies::PolicyChoice;
 use crate::progress::Progress;
-use crate::simulate::{ObjectiveName, PolicyChoice, parse_policy};
+use crate::simulate::ObjectiveName;
 use crate::source::TraceArgs;
 use crate::trace::Trace;
 use clap::Args;
@@ -30,7 +31,7 @@ pub struct ReplayArgs {
     threads: NonZeroUsize,
 
     /// Policies by name, or `all`.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "default", value_parser = parse_policy)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "default", value_parser = PolicyChoice::parse)]
     policy: Vec<PolicyChoice>,
 
     /// What to maximise.

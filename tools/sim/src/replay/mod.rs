@@ -1,7 +1,7 @@
 //! `tollgate replay`: traces through the real, threaded cache.
 //!
 //! Where `simulate` asks what a policy would keep, this asks whether the cache keeps its promises while doing
-//! so: the budget, watched by an [observer](observer) beside the cache's own gauge; the accounting, told by
+//! so: the budget, watched by an [observer] beside the cache's own gauge; the accounting, told by
 //! [values](value) that count themselves; the right value for every key. A broken promise is said on standard error and
 //! exits with code 1.
 

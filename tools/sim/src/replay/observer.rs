@@ -2,7 +2,7 @@
 //!
 //! The cache's own gauge is what the cache believes. The observer adds up the rows themselves, in
 //! snapshots taken under the locks of the whole store, and keeps the highest sum. A snapshot takes time in
-//! proportion to the entries and holds writers up, so the observer rests for twenty times as long as the last one took.
+//! proportion to the entries and holds writers up, so the observer rests for four times as long as the last one took.
 
 use super::Cached;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ pub(super) fn observe(cache: &Cached, done: &AtomicBool) -> Seen {
         if last {
             return seen;
         }
-        thread::park_timeout((started.elapsed() * 20).clamp(SHORTEST_REST, LONGEST_REST));
+        thread::park_timeout((started.elapsed() * 4).clamp(SHORTEST_REST, LONGEST_REST));
     }
 }
 
@@ -41,5 +41,5 @@ pub(super) fn dismiss(observer: &Thread, done: &AtomicBool) {
     observer.unpark();
 }
 
-const SHORTEST_REST: Duration = Duration::from_micros(200);
+const SHORTEST_REST: Duration = Duration::from_micros(100);
 const LONGEST_REST: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use super::play::Played;
 use super::{Cached, command::Setting};
+use crate::policies::row_name;
 use crate::simulate::objective_name;
 use crate::trace::Trace;
 use serde::Serialize;
@@ -79,7 +80,7 @@ impl Row {
         let seconds = played.elapsed.as_secs_f64();
         Self {
             trace: trace.name().to_owned(),
-            policy: setting.policy.name(),
+            policy: row_name(setting.policy),
             objective: objective_name(setting.objective),
             budget: setting.budget.to_string(),
             max_cost: cache.max_cost(),

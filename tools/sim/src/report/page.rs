@@ -6,7 +6,8 @@ use super::table::table;
 use super::timeline::{constants, timeline};
 use super::view::View;
 use crate::output::{grouped, percent};
-use crate::simulate::Regret;
+use crate::simulate::{Regret, objective_name};
+use tollgate::policy::Objective;
 
 /// The whole page.
 pub(super) fn page(views: &[View<'_>], overall: &[Regret], command: &str, notes: &[String]) -> String {
@@ -110,9 +111,11 @@ fn optimum_note(view: &View<'_>) -> String {
     match view.contests.first().and_then(|contest| contest.head().optimum_upper) {
         None => String::new(),
         Some(_) if view.optimum_is_exact() => "The optimum is exact: Belady's MIN with bypass.".to_owned(),
-        Some(_) => "The grey band holds the optimum: above it nothing is possible (PFOO-L), its lower edge is reached by an offline \
-                    policy (Belady-Size)."
-            .to_owned(),
+        Some(_) => format!(
+            "The grey band holds the optimum: above it nothing is possible (PFOO-L), its lower edge is reached by an \
+             offline policy ({}).",
+            if view.objective == objective_name(Objective::Cost) { "furthest first" } else { "Belady-Size" }
+        ),
     }
 }
 
@@ -141,15 +144,15 @@ fn upper_first(text: &str) -> String {
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --rule: #8884; --advice: #e8501e14 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #14171a; --advice: #e8501e26 } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1120px; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1240px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.7rem } h2 { font-size: 1.35rem; margin-top: 3rem; border-bottom: 1px solid var(--rule) } h3 { font-size: 1.05rem }
 code { font-size: 0.92em } a { color: #3b82c4 }
 figure { margin: 1.2rem 0 } figure svg { width: 100%; height: auto; fill: var(--ink) }
 figcaption { font-size: 0.88rem; opacity: 0.8 }
 .advice { background: var(--advice); border-left: 4px solid #e8501e; padding: 0.6rem 1rem }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; font-size: 0.84rem; font-variant-numeric: tabular-nums }
-th, td { padding: 0.22rem 0.5rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
+table { border-collapse: collapse; font-size: 0.8rem; font-variant-numeric: tabular-nums }
+th, td { padding: 0.2rem 0.4rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th:first-child, td.text { text-align: left } td.optimum { opacity: 0.75 }
 thead th { vertical-align: bottom }
 ";

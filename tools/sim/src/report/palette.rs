@@ -5,7 +5,7 @@
 //! The default policy has a colour of its own and a heavier line.
 
 use super::svg::{Mark, Stroke};
-use crate::simulate::is_default;
+use crate::policies::{DEFAULT, is_default};
 use tollgate::policy::PolicyKind;
 
 /// The look of a policy's curve.
@@ -18,9 +18,9 @@ pub(super) struct Look {
 /// The look of the policy of that name: the same in every report.
 pub(super) fn look(policy: &str) -> Look {
     let others = PolicyKind::ALL.iter().filter(|kind| !is_default(kind)).map(PolicyKind::name);
-    if policy == PolicyKind::default().name() {
+    if policy == DEFAULT {
         return Look {
-            stroke: Stroke { color: DEFAULT, width: 3.4, dash: "", opacity: 1.0 },
+            stroke: Stroke { color: ACCENT, width: 3.4, dash: "", opacity: 1.0 },
             mark: Mark::Disc,
         };
     }
@@ -40,7 +40,7 @@ pub(super) fn look(policy: &str) -> Look {
 pub(super) const OPTIMUM: Stroke = Stroke { color: "#808080", width: 2.2, dash: "", opacity: 1.0 };
 pub(super) const OPTIMUM_LOWER: Stroke = Stroke { width: 1.2, dash: "2 3", ..OPTIMUM };
 
-const DEFAULT: &str = "#e8501e";
+const ACCENT: &str = "#e8501e";
 const HUES: [&str; 7] = ["#3b82c4", "#2e9e5b", "#9467bd", "#12a0a8", "#d6569a", "#94851a", "#a0694a"];
 const DASHES: [&str; 3] = ["", "7 4", "2 3"];
 const MARKS: [Mark; 4] = [Mark::Square, Mark::Triangle, Mark::Ring, Mark::Disc];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::budget::Budget;
+use crate::policies::DEFAULT;
 use crate::simulate::Plan;
 use crate::trace::{Trace, TraceBuilder};
 use tollgate::policy::{Objective, PolicyKind};
@@ -75,7 +76,7 @@ fn pictures_are_pictures() {
 #[test]
 fn the_knee_is_where_the_curve_bends() {
     let mut rows = source(|_| 1).rows;
-    rows.retain(|row| row.policy == rows_default());
+    rows.retain(|row| row.policy == DEFAULT);
     for (row, hit_ratio) in rows.iter_mut().zip([0.1, 0.6, 0.7, 0.75, 0.8]) {
         row.hit_ratio = hit_ratio;
     }
@@ -87,10 +88,6 @@ fn the_knee_is_where_the_curve_bends() {
         row.hit_ratio = hit_ratio;
     }
     assert_eq!(knee::knee(rows.iter()).unwrap().max_cost, rows[4].max_cost);
-}
-
-fn rows_default() -> &'static str {
-    PolicyKind::default().name()
 }
 
 #[test]

@@ -5,15 +5,15 @@ use super::curves::{LEFT, LEGEND, WIDTH};
 use super::palette;
 use super::svg::{Anchor, Stroke, Svg};
 use super::view::View;
+use crate::policies::{DEFAULT, default_in_full};
 use crate::simulate::Sample;
-use tollgate::policy::PolicyKind;
 
 /// A strip for the hit ratio and one for each parameter that changed; `None` without samples.
 pub(super) fn timeline(view: &View<'_>) -> Option<Svg> {
     let history = view.history.filter(|history| !history.samples.is_empty())?;
     let strips = strips(&history.samples);
     let mut svg = Svg::new(WIDTH, TOP + strips.len() as f64 * STRIP + 46.0);
-    let policy = PolicyKind::default().name();
+    let policy = default_in_full();
     let title =
         format!("{}: policy {policy} over time, at max_cost {}", view.trace, short(history.max_cost as f64));
     svg.styled_text((LEFT, 24.0), Anchor::Start, &title, "font-size=\"16\" font-weight=\"600\"");
@@ -78,7 +78,7 @@ impl Strip {
         };
         frame.draw(svg, |tick| if last { short(tick) } else { String::new() }, (3, short));
         let places: Vec<_> = self.points.iter().map(|&(x, y)| frame.place(x, y)).collect();
-        let stroke = palette::look(PolicyKind::default().name()).stroke;
+        let stroke = palette::look(DEFAULT).stroke;
         svg.polyline(&places, Stroke { width: 2.0, ..stroke });
         let right = frame.left + frame.width + 22.0;
         svg.styled_text((right, top + 16.0), Anchor::Start, self.name, "font-weight=\"600\"");

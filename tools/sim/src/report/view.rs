@@ -1,8 +1,9 @@
 //! What a report shows of one trace and one objective.
 
 use super::knee::{Knee, knee};
-use crate::simulate::{Contest, History, Regret, Row, is_default, objective_name, regrets};
-use tollgate::policy::{Objective, PolicyKind};
+use crate::policies::DEFAULT;
+use crate::simulate::{Contest, History, Regret, Row, objective_name, regrets};
+use tollgate::policy::Objective;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -28,9 +29,8 @@ impl<'a> View<'a> {
         contests.dedup_by_key(|contest| contest.head().max_cost);
         let objective = rows[0].objective;
         let regrets = regrets(&contests);
-        let default = PolicyKind::ALL.iter().find(|kind| is_default(kind)).map_or("", PolicyKind::name);
         let leader =
-            if regrets.iter().any(|regret| regret.policy == default) { default } else { regrets[0].policy };
+            if regrets.iter().any(|regret| regret.policy == DEFAULT) { DEFAULT } else { regrets[0].policy };
         let knee = knee(contests.iter().filter_map(|contest| contest.row(leader)));
         let histories =
             source.histories.iter().filter(|history| objective_name(history.objective) == objective);

@@ -5,13 +5,14 @@ use crate::budget::Budget;
 use crate::command_line::command_line;
 use crate::failure::Failure;
 use crate::output::{self, RowFormat, grouped, percent};
+use crate::policies::PolicyChoice;
 use crate::report::{self, Source, Target};
 use crate::source::TraceArgs;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tollgate::policy::{Objective, PolicyKind};
+use tollgate::policy::Objective;
 
 /// Arguments of `tollgate simulate`.
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub struct SimulateArgs {
     max_cost: Vec<Budget>,
 
     /// Policies by name, or `all`.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "default", value_parser = parse_policy)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "default", value_parser = PolicyChoice::parse)]
     policy: Vec<PolicyChoice>,
 
     /// What to maximise; both, one after the other, with `hits,cost`.
@@ -148,50 +149,6 @@ const SAMPLES: usize = 100;
 fn parse_markdown(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     report::check_folder(&path).map(|()| path)
-}
-
-/// One or all policies.
-#[derive(Debug, Clone)]
-pub enum PolicyChoice {
-    /// Every built-in policy.
-    All,
-    /// This one.
-    One(PolicyKind),
-}
-
-impl PolicyChoice {
-    /// The policies chosen, each once.
-    pub fn unique(choices: &[Self]) -> Vec<PolicyKind> {
-        let mut policies: Vec<PolicyKind> = Vec::new();
-        for kind in choices.iter().flat_map(Self::kinds) {
-            if policies.iter().all(|known| known.name() != kind.name()) {
-                policies.push(kind);
-            }
-        }
-        policies
-    }
-
-    fn kinds(&self) -> Vec<PolicyKind> {
-        match self {
-            Self::All => PolicyKind::ALL.to_vec(),
-            Self::One(kind) => vec![kind.clone()],
-        }
-    }
-}
-
-/// Reads a policy's name, for clap.
-///
-/// # Errors
-/// A sentence with the names that there are.
-pub fn parse_policy(name: &str) -> Result<PolicyChoice, String> {
-    match name {
-        "all" => Ok(PolicyChoice::All),
-        "default" => Ok(PolicyChoice::One(PolicyKind::from_name(name).unwrap_or_default())),
-        _ => PolicyKind::from_name(name).map(PolicyChoice::One).ok_or_else(|| {
-            let names: Vec<&str> = PolicyKind::ALL.iter().map(PolicyKind::name).collect();
-            format!("the policies are: all, default, {}", names.join(", "))
-        }),
-    }
 }
 
 /// An objective, as it is named on the command line.

@@ -1,11 +1,11 @@
 //! The comparison of policies as a Markdown page.
 
 use super::compare::{Contest, Regret, regrets};
-use super::is_default;
 use super::row::{Row, objective_name};
 use crate::output::{grouped, percent};
+use crate::policies::{DEFAULT, default_in_full};
 use std::fmt::Write;
-use tollgate::policy::{Objective, PolicyKind};
+use tollgate::policy::Objective;
 
 /// The page: what it is, how to make it, who is how far below the best, and every figure.
 pub(super) fn page(rows: &[Row], command: &str) -> String {
@@ -71,8 +71,8 @@ fn summary(contests: &[Contest<'_>]) -> String {
 fn leads(contests: &[Contest<'_>]) -> String {
     let mut leads = Vec::new();
     for contest in contests {
-        let default = contest.rows.iter().find(|row| is_default_name(row.policy));
-        let others = contest.rows.iter().filter(|row| !is_default_name(row.policy)).map(Row::score);
+        let default = contest.rows.iter().find(|row| row.policy == DEFAULT);
+        let others = contest.rows.iter().filter(|row| row.policy != DEFAULT).map(Row::score);
         if let (Some(default), Some(best)) = (default, others.reduce(f64::max)) {
             leads.push(default.score() - best);
         }
@@ -82,7 +82,7 @@ fn leads(contests: &[Contest<'_>]) -> String {
     }
     let above = leads.iter().filter(|&&lead| lead > 0.0).count();
     let mean = leads.iter().sum::<f64>() / leads.len() as f64;
-    let name = PolicyKind::default().name();
+    let name = default_in_full();
     format!(
         "\nPolicy {name} is above every other policy in {above} of {} rows; against the best of the others it has {:+.2} \
          points in the mean.\n",
@@ -118,10 +118,6 @@ fn figures(contests: &[Contest<'_>]) -> String {
         text.push('\n');
     }
     text
-}
-
-fn is_default_name(policy: &str) -> bool {
-    PolicyKind::ALL.iter().any(|kind| is_default(kind) && kind.name() == policy)
 }
 
 fn put(text: &mut String, more: std::fmt::Arguments<'_>) {

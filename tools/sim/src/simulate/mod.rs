@@ -9,13 +9,14 @@ mod markdown;
 mod play;
 mod row;
 
-pub use command::{ObjectiveName, PolicyChoice, SimulateArgs, parse_policy, run};
+pub use command::{ObjectiveName, SimulateArgs, run};
 pub use compare::{Contest, Regret, regrets};
 pub use play::Sample;
 pub use row::{Row, objective_name};
 
 use crate::budget::Budget;
 use crate::optimum::{Bounds, Optima};
+use crate::policies::is_default;
 use crate::progress::Progress;
 use crate::trace::Trace;
 use play::{Played, play};
@@ -162,9 +163,4 @@ enum Task {
 enum Done {
     Bounds(Bounds),
     Played(Played),
-}
-
-/// Whether this is the policy that a cache has unless told otherwise.
-pub fn is_default(policy: &PolicyKind) -> bool {
-    policy.name() == PolicyKind::default().name()
 }

@@ -4,6 +4,7 @@ use super::Cell;
 use super::play::Played;
 use crate::optimum::Bounds;
 use crate::output::percent;
+use crate::policies::row_name;
 use crate::trace::Trace;
 use serde::Serialize;
 use tollgate::policy::{Objective, PolicyKind};
@@ -58,7 +59,7 @@ impl Row {
         Self {
             trace: trace.name().to_owned(),
             unit_cost: trace.is_unit(),
-            policy: policy.name(),
+            policy: row_name(policy),
             objective: objective_name(cell.objective),
             budget: cell.budget.to_string(),
             max_cost: cell.max_cost,

@@ -20,7 +20,7 @@ mod mix;
 pub mod synthetic;
 
 pub use columns::Columns;
-pub use error::{LineFault, TraceError, TraceFault};
+pub use error::{TraceError, TraceFault};
 pub use format::Format;
 pub use mix::MixedKeys;
 

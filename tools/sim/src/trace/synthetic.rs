@@ -25,7 +25,7 @@ pub fn synthetic(seed: u64) -> Result<Trace, TraceFault> {
     let mut trace = TraceBuilder::new("synthetic".to_owned());
     let mut until_scan = SCAN_EVERY;
     while trace.len() < REQUESTS {
-        if trace.len() % DRIFT_EVERY == 0 {
+        if trace.len().is_multiple_of(DRIFT_EVERY) {
             for _ in 0..RANKS / 100 {
                 keys[rng.random_range(0..RANKS)] = fresh;
                 fresh += 1;

@@ -1,5 +1,6 @@
 //! Each format on a small file made here, whole and damaged.
 
+use super::error::LineFault;
 use super::*;
 use std::io::Write;
 use std::path::PathBuf;

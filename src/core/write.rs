@@ -15,6 +15,8 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 /// How long an entry is to live.
@@ -72,6 +74,8 @@ enum Refusal {
 enum AtOnce {
     Refused(Refusal),
     Rejected,
+    /// The caller's `replace_if`, or the clock, panicked: its panic goes on where no lock is held.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// The end of an insert that was decided at once: whether it was an update and what it displaced, or why it failed.
@@ -232,12 +236,18 @@ impl<V> Core<V> {
             self.budget.hold();
             // The hold ends however this closure ends: a policy may be the user's, and panic.
             let _unhold = Unhold(self);
-            loop {
+            let due = decisions.engine.next_due();
+            let outcome = loop {
                 self.settle_all(decisions, departed);
                 if let Some(outcome) = self.decide_one(request, &mut value, decisions, departed) {
-                    return outcome;
+                    break outcome;
                 }
+            };
+            // No log tells the processor of this entry: if it is to wake earlier, it has to hear so.
+            if decisions.engine.next_due().is_some_and(|now_due| due.is_none_or(|due| now_due < due)) {
+                self.bell.ring();
             }
+            outcome
         });
         let refusal = match outcome {
             Some(Ok((updated, old))) => {
@@ -255,6 +265,7 @@ impl<V> Core<V> {
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }
+            AtOnce::Panicked(panic) => resume_unwind(panic),
         })
     }
 
@@ -273,9 +284,10 @@ impl<V> Core<V> {
             return None;
         }
         let fresh = value.as_ref().expect("the value is taken by the write that ends the loop");
-        let plan = match self.plan(&shard, request, fresh) {
-            Ok(plan) => plan,
-            Err(refusal) => return Some(Err(AtOnce::Refused(refusal))),
+        let plan = match catch_unwind(AssertUnwindSafe(|| self.plan(&shard, request, fresh))) {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(refusal)) => return Some(Err(AtOnce::Refused(refusal))),
+            Err(panic) => return Some(Err(AtOnce::Panicked(panic))),
         };
         let max_cost = self.budget.max_cost();
         if request.cost > max_cost {

@@ -99,6 +99,7 @@ impl<V> Core<V> {
         if cost > max_cost {
             return Err(self.refuse(Refusal::TooCostly { cost, max_cost }, value));
         }
+        self.keep_time();
         let mut value = value;
         for _ in 0..ATTEMPTS {
             match self.write_eagerly(&request, value) {
@@ -119,6 +120,7 @@ impl<V> Core<V> {
 
     /// Removes the row of a key and hands its value back.
     pub(crate) fn remove(&self, key: KeyHash) -> Option<V> {
+        self.keep_time();
         let number = self.store.shard_of(key.index);
         let (row, live, logged) = {
             let mut shard = self.store.write(number);
@@ -144,6 +146,7 @@ impl<V> Core<V> {
 
     /// Drops every live row that `keep` does not want. `keep` runs under one shard's exclusive lock.
     pub(crate) fn retain(&self, mut keep: impl FnMut(KeyHash, &V) -> bool) {
+        self.keep_time();
         for number in 0..self.store.shards() {
             let mut departed = Vec::new();
             {

@@ -207,7 +207,7 @@ impl<V> Core<V> {
     }
 
     /// Decides on everything in a shard's log; returns how much that was.
-    fn settle_shard(
+    pub(super) fn settle_shard(
         &self,
         decisions: &mut Decisions,
         shard: usize,

@@ -40,6 +40,7 @@ use crate::ring::log::Command;
 use crate::store::{Idle, Store};
 use deliver::{Deferred, Deliveries};
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Everything but the faces and the thread.
@@ -53,6 +54,9 @@ pub(crate) struct Core<V> {
     deliveries: Deliveries,
     deferred: Deferred<V>,
     lifetimes: LifeTimes,
+    /// When the last turn looked for what had expired, in milliseconds. Written under `decisions`; Relaxed: who reads
+    /// an older time sweeps once more.
+    swept_ms: AtomicU64,
     bell: Bell,
     settings: Settings<V>,
 }
@@ -120,6 +124,8 @@ struct Decisions {
     drainer: Drainer,
     /// Where the next turn looks for a dirty shard first.
     cursor: usize,
+    /// The latest time at which a turn looked for what had expired.
+    latest: Duration,
     /// Scratch: a log that was swapped out.
     commands: Vec<Command>,
     /// Scratch: what the engine decided.
@@ -163,6 +169,7 @@ impl<V> Core<V> {
                 engine,
                 drainer,
                 cursor: 0,
+                latest: Duration::ZERO,
                 commands: Vec::new(),
                 effects: Vec::new(),
                 births: inspect::Births::default(),
@@ -170,6 +177,7 @@ impl<V> Core<V> {
             deliveries: Deliveries::default(),
             deferred: Deferred::default(),
             lifetimes: LifeTimes::new(),
+            swept_ms: AtomicU64::new(0),
             bell: Bell::new(),
             settings,
         }

@@ -101,7 +101,7 @@ impl From<RawStep> for Step {
             20..=22 => Self::Remove { key },
             23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
             24 if number % 4 == 0 => Self::Clear,
-            24 | 25..=27 => Self::Advance { ms: u64::from(number) % 25 },
+            24..=27 => Self::Advance { ms: u64::from(number) % 25 },
             28 | 29 => Self::RunPending,
             30 => Self::Wait,
             _ => Self::SetMaxCost { max_cost: 1 + u64::from(number) % 300 },

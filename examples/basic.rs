@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What does not fit at all is refused at once, and comes back.
     let huge: Arc<[u8]> = vec![0; 2 << 20].into();
     let refused = pages.try_insert("huge", huge, 2 << 20).expect_err("twice the budget");
-    println!("refused: {refused}; the value is back, {} bytes", refused.into_value().len());
+    println!("refused: {refused}");
+    println!("the value is back: {} bytes", refused.into_value().len());
 
     // Fill the cache four times over: the budget holds at every instant.
     for number in 0..1_000 {

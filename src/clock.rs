@@ -119,7 +119,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// Whole milliseconds, rounded up.
 pub(crate) fn millis_up(time: Duration) -> u64 {
-    let rounds_up = time.subsec_nanos() % NANOS_PER_TICK != 0;
+    let rounds_up = !time.subsec_nanos().is_multiple_of(NANOS_PER_TICK);
     millis(time).saturating_add(u64::from(rounds_up))
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn millis_up(time: Duration) -> u64 {
 pub(crate) fn deadline_ms(now: Duration, ttl: Duration) -> Option<u64> {
     debug_assert!(!ttl.is_zero(), "zero stands for no deadline");
     let end = now.checked_add(ttl)?;
-    let rounds_up = end.subsec_nanos() % NANOS_PER_TICK != 0;
+    let rounds_up = !end.subsec_nanos().is_multiple_of(NANOS_PER_TICK);
     let tick = end.as_millis() + u128::from(rounds_up);
     u64::try_from(tick).ok().filter(|&tick| tick < u64::MAX)
 }

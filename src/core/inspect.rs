@@ -48,8 +48,8 @@ impl<V> Core<V> {
             (
                 engine.policy_name(),
                 engine.parameters(),
-                decisions.drain.recorded(),
-                decisions.drain.lost(),
+                decisions.drainer.recorded(),
+                decisions.drainer.lost(),
                 engine.memory() as u64,
             )
         };

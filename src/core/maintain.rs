@@ -19,6 +19,7 @@ use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
 use parking_lot::MutexGuard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How much one turn does.
@@ -171,9 +172,9 @@ impl<V> Core<V> {
 
     /// Returns the number of reads.
     fn drain_reads(&self, decisions: &mut Decisions) -> usize {
-        let Decisions { engine, drain, .. } = decisions;
+        let Decisions { engine, drainer, .. } = decisions;
         let mut reads = 0;
-        self.reads.drain(drain, |index| {
+        drainer.drain(&self.reads, |index| {
             reads += 1;
             engine.access(index);
         });
@@ -206,7 +207,7 @@ impl<V> Core<V> {
     }
 
     /// Decides on everything in a shard's log; returns how much that was.
-    fn settle_shard(
+    pub(super) fn settle_shard(
         &self,
         decisions: &mut Decisions,
         shard: usize,
@@ -268,10 +269,13 @@ impl<V> Core<V> {
 
     /// Reclaims what has expired.
     fn expire_due(&self, decisions: &mut Decisions, scope: Scope, departed: &mut Vec<Departed<V>>) {
-        if decisions.engine.next_due().is_none() {
+        if decisions.engine.next_due().is_none() && self.settings.idle.is_none() {
             return;
         }
-        let now = self.now();
+        // If the clock went back, rows that are due for the wheel would live on at that time, and be due again.
+        let now = self.now().max(decisions.latest);
+        decisions.latest = now;
+        let overslept = self.has_overslept(now);
         let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
         while left > 0 {
             left -= 1;
@@ -280,6 +284,7 @@ impl<V> Core<V> {
                 if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
                     continue;
                 }
+                self.swept_ms.store(millis(now), Ordering::Relaxed);
                 break;
             };
             let mut shard = self.store.write(self.store.shard_of(due.index));
@@ -287,7 +292,7 @@ impl<V> Core<V> {
             // Rewritten or removed otherwise: the command that says so is pending.
             let Some(place) = place else { continue };
             let row = shard.at(place);
-            if row.is_live(self.settings.idle, || now) {
+            if !overslept && row.is_live(self.settings.idle, || now) {
                 decisions.engine.postpone(due, row.expiry(self.settings.idle, || now));
                 continue;
             }
@@ -297,6 +302,13 @@ impl<V> Core<V> {
             self.budget.release(row.cost());
             departed.push(Departed::new(row, Cause::Expired));
         }
+    }
+
+    /// Whether nobody looked at the cache for so long that a row cannot tell any more when it was read. It
+    /// has idled away, then: whoever reads a row sweeps first, if need be.
+    fn has_overslept(&self, now: Duration) -> bool {
+        let unswept_ms = millis(now).saturating_sub(self.swept_ms.load(Ordering::Relaxed));
+        self.settings.idle.is_some_and(|idle| unswept_ms > idle.sweep_ms().saturating_add(idle.ms()))
     }
 
     /// The policy panicked half-way: what it knew cannot be trusted. Starts over with the default policy, and

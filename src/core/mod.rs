@@ -32,14 +32,15 @@ use crate::budget::Budget;
 use crate::clock::Ticks;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
-use crate::histogram::Histogram;
+use crate::life::LifeTimes;
 use crate::listener::Listener;
 use crate::processor::Bell;
-use crate::ring::access::{AccessRing, Drain};
+use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
 use crate::store::{Idle, Store};
 use deliver::{Deferred, Deliveries};
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Everything but the faces and the thread.
@@ -52,7 +53,10 @@ pub(crate) struct Core<V> {
     decisions: Mutex<Decisions>,
     deliveries: Deliveries,
     deferred: Deferred<V>,
-    lifetimes: Histogram,
+    lifetimes: LifeTimes,
+    /// When the last turn looked for what had expired, in milliseconds. Written under `decisions`; Relaxed: who reads
+    /// an older time sweeps once more.
+    swept_ms: AtomicU64,
     bell: Bell,
     settings: Settings<V>,
 }
@@ -117,9 +121,11 @@ impl Slack {
 /// What the holder of the mutex works with.
 struct Decisions {
     engine: Engine,
-    drain: Drain,
+    drainer: Drainer,
     /// Where the next turn looks for a dirty shard first.
     cursor: usize,
+    /// The latest time at which a turn looked for what had expired.
+    latest: Duration,
     /// Scratch: a log that was swapped out.
     commands: Vec<Command>,
     /// Scratch: what the engine decided.
@@ -153,8 +159,7 @@ const COUNTS: usize = Count::Turns as usize + 1;
 impl<V> Core<V> {
     pub(crate) fn new(engine: Engine, shards: usize, max_cost: u64, settings: Settings<V>) -> Self {
         let slack = settings.slack.of(max_cost);
-        let reads = AccessRing::new();
-        let drain = reads.drain_state();
+        let (reads, drainer) = AccessRing::new();
         Self {
             store: Store::new(shards),
             budget: Budget::new(max_cost, slack),
@@ -162,15 +167,17 @@ impl<V> Core<V> {
             counters: Striped::new(),
             decisions: Mutex::new(Decisions {
                 engine,
-                drain,
+                drainer,
                 cursor: 0,
+                latest: Duration::ZERO,
                 commands: Vec::new(),
                 effects: Vec::new(),
                 births: inspect::Births::default(),
             }),
             deliveries: Deliveries::default(),
             deferred: Deferred::default(),
-            lifetimes: Histogram::new(),
+            lifetimes: LifeTimes::new(),
+            swept_ms: AtomicU64::new(0),
             bell: Bell::new(),
             settings,
         }

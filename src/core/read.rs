@@ -1,14 +1,19 @@
 //! The life of a get: hash, shared lock, row, unlock, one record in the access ring.
 
+use super::maintain::Scope;
 use super::{Core, Count, Maintenance};
+use crate::clock::millis;
+use crate::clock::millis_up;
 use crate::key::KeyHash;
 use crate::store::Row;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl<V> Core<V> {
     /// Reads a value under the shared lock, and remembers that it was asked for.
     #[inline]
     pub(crate) fn get_with<R>(&self, key: KeyHash, read: impl FnOnce(&V) -> R) -> Option<R> {
+        self.keep_time();
         let found = {
             let shard = self.store.read(self.store.shard_of(key.index));
             match shard.find(key) {
@@ -30,6 +35,7 @@ impl<V> Core<V> {
 
     /// Reads a value under the shared lock and leaves no trace.
     pub(crate) fn peek_with<R>(&self, key: KeyHash, read: impl FnOnce(&Row<V>) -> R) -> Option<R> {
+        self.keep_time();
         let shard = self.store.read(self.store.shard_of(key.index));
         shard.find(key).filter(|row| self.is_live(row)).map(read)
     }
@@ -38,8 +44,20 @@ impl<V> Core<V> {
     pub(crate) fn remaining(&self, key: KeyHash) -> Option<Duration> {
         self.peek_with(key, |row| {
             let Some(expiry) = self.expiry(row) else { return Duration::MAX };
-            Duration::from_millis(expiry).saturating_sub(self.now())
+            // Deadlines are rounded up to a millisecond; so is the present here, lest more is left than was given.
+            Duration::from_millis(expiry.saturating_sub(millis_up(self.now())))
         })
+    }
+
+    /// Comes before every look at a row: sees to it that rows with a time to idle are swept often enough to tell
+    /// the past from the future. Turns do that all the time, but a cache without a thread may see none for hours.
+    #[inline]
+    pub(super) fn keep_time(&self) {
+        if let Some(idle) = self.settings.idle
+            && millis(self.now()).saturating_sub(self.swept_ms.load(Ordering::Relaxed)) > idle.sweep_ms()
+        {
+            self.maintain(Scope::All);
+        }
     }
 
     #[inline]

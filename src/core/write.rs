@@ -15,6 +15,8 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 /// How long an entry is to live.
@@ -72,10 +74,21 @@ enum Refusal {
 enum AtOnce {
     Refused(Refusal),
     Rejected,
+    /// The caller's `replace_if`, or the clock, panicked: its panic goes on where no lock is held.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// The end of an insert that was decided at once: whether it was an update and what it displaced, or why it failed.
 type Decided<V> = Result<(bool, Option<Departed<V>>), AtOnce>;
+
+/// What became of one try to decide at once.
+enum Try<V> {
+    Done(Decided<V>),
+    /// Somebody wrote to the shard since it was settled.
+    Unsettled,
+    /// Somebody has yet to give back the cost of what he took out, for which he may need the engine's mutex.
+    NoRoom,
+}
 
 /// What became of an eager attempt.
 enum Attempt<V> {
@@ -95,6 +108,7 @@ impl<V> Core<V> {
         if cost > max_cost {
             return Err(self.refuse(Refusal::TooCostly { cost, max_cost }, value));
         }
+        self.keep_time();
         let mut value = value;
         for _ in 0..ATTEMPTS {
             match self.write_eagerly(&request, value) {
@@ -115,6 +129,7 @@ impl<V> Core<V> {
 
     /// Removes the row of a key and hands its value back.
     pub(crate) fn remove(&self, key: KeyHash) -> Option<V> {
+        self.keep_time();
         let number = self.store.shard_of(key.index);
         let (row, live, logged) = {
             let mut shard = self.store.write(number);
@@ -129,19 +144,18 @@ impl<V> Core<V> {
             self.mark_first(number, logged);
             (row, live, logged)
         };
-        self.budget.release(row.cost());
-        let value = if live {
-            Some(row.value)
-        } else {
-            self.depart(Departed::new(row, Cause::Expired));
-            None
-        };
+        self.give_back(number, row.cost());
         self.after_write(number, logged);
-        value
+        if live {
+            return Some(row.value);
+        }
+        self.depart(Departed::new(row, Cause::Expired));
+        None
     }
 
     /// Drops every live row that `keep` does not want. `keep` runs under one shard's exclusive lock.
     pub(crate) fn retain(&self, mut keep: impl FnMut(KeyHash, &V) -> bool) {
+        self.keep_time();
         for number in 0..self.store.shards() {
             let mut departed = Vec::new();
             {
@@ -172,10 +186,26 @@ impl<V> Core<V> {
                 }
             }
             if !departed.is_empty() {
-                self.budget.release(departed.iter().map(|gone| gone.cost).sum());
+                self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
                 self.deliver(departed);
                 self.maintain(Scope::From(number));
             }
+        }
+    }
+
+    /// Gives back the cost of what its owner took out of a shard. In a strict cache, the engine is told first: else
+    /// another writer could take room that the engine believes to be taken still, and be turned away after its insert
+    /// returned true.
+    #[inline]
+    fn give_back(&self, shard: usize, cost: u64) {
+        if self.budget.slack() > 0 {
+            self.budget.release(cost);
+        } else if cost > 0 {
+            self.decide(|decisions, departed| {
+                // Given back before anything is delivered, even if the policy panics: callbacks may need the room.
+                let _release = Release(self, cost);
+                self.settle_shard(decisions, shard, departed);
+            });
         }
     }
 
@@ -201,10 +231,10 @@ impl<V> Core<V> {
         if plan.quiet {
             let old = self.exchange(&mut shard, request, &plan, value);
             drop(shard);
-            self.depart(old);
             if self.reads.record(request.key.index) {
                 self.drain_soon();
             }
+            self.depart(old);
             return Attempt::Written { updated: true };
         }
         let growth = request.cost.saturating_sub(plan.old_cost);
@@ -216,11 +246,12 @@ impl<V> Core<V> {
         let logged = shard.log_write(write);
         self.mark_first(number, logged);
         drop(shard);
-        self.budget.release(plan.old_cost.saturating_sub(request.cost));
+        self.give_back(number, plan.old_cost.saturating_sub(request.cost));
+        self.after_write(number, logged);
+        // Last, as a destructor may panic.
         if let Some(old) = old {
             self.depart(old);
         }
-        self.after_write(number, logged);
         Attempt::Written { updated: plan.is_update() }
     }
 
@@ -229,17 +260,14 @@ impl<V> Core<V> {
     fn write_decided(&self, request: &Request, value: V) -> Result<bool, InsertError<V>> {
         self.count(Count::DecidedAtOnce, 1);
         let mut value = Some(value);
-        let outcome = self.decide(|decisions, departed| {
-            self.budget.hold();
-            // The hold ends however this closure ends: a policy may be the user's, and panic.
-            let _unhold = Unhold(self);
-            loop {
-                self.settle_all(decisions, departed);
-                if let Some(outcome) = self.decide_one(request, &mut value, decisions, departed) {
-                    return outcome;
-                }
+        let outcome = loop {
+            match self.decide(|decisions, departed| self.try_decide(request, &mut value, decisions, departed))
+            {
+                Some(Try::Done(outcome)) => break Some(outcome),
+                Some(Try::Unsettled | Try::NoRoom) => std::thread::yield_now(),
+                None => break None,
             }
-        });
+        };
         let refusal = match outcome {
             Some(Ok((updated, old))) => {
                 old.into_iter().for_each(|old| self.depart(old));
@@ -256,31 +284,62 @@ impl<V> Core<V> {
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }
+            AtOnce::Panicked(panic) => resume_unwind(panic),
         })
     }
 
+    /// Settles everything and decides on `request`, while nobody else may reserve.
+    fn try_decide(
+        &self,
+        request: &Request,
+        value: &mut Option<V>,
+        decisions: &mut Decisions,
+        departed: &mut Vec<Departed<V>>,
+    ) -> Try<V> {
+        self.budget.hold();
+        // The hold ends however this ends: a policy may be the user's, and panic.
+        let _unhold = Unhold(self);
+        let due = decisions.engine.next_due();
+        let outcome = loop {
+            self.settle_all(decisions, departed);
+            let outcome = self.decide_one(request, value, decisions, departed);
+            if !matches!(outcome, Try::Unsettled) {
+                break outcome;
+            }
+        };
+        // No log tells the processor of this entry: if it is to wake earlier, it has to hear so.
+        if decisions.engine.next_due().is_some_and(|now_due| due.is_none_or(|due| now_due < due)) {
+            self.bell.ring();
+        }
+        outcome
+    }
+
     /// One try to decide on and write `request`, with its shard locked and its past known to the engine.
-    /// `None`: another write came between, or took the room; to be tried again.
     fn decide_one(
         &self,
         request: &Request,
         value: &mut Option<V>,
         decisions: &mut Decisions,
         departed: &mut Vec<Departed<V>>,
-    ) -> Option<Decided<V>> {
+    ) -> Try<V> {
         let number = self.store.shard_of(request.key.index);
         let mut shard = self.store.write(number);
         if shard.pending() > 0 {
-            return None;
+            return Try::Unsettled;
+        }
+        // Nobody is to be evicted for an insert that would not be written after all.
+        if self.budget.occupied().saturating_sub(decisions.engine.ledger().used()) > self.budget.slack() {
+            return Try::NoRoom;
         }
         let fresh = value.as_ref().expect("the value is taken by the write that ends the loop");
-        let plan = match self.plan(&shard, request, fresh) {
-            Ok(plan) => plan,
-            Err(refusal) => return Some(Err(AtOnce::Refused(refusal))),
+        let plan = match catch_unwind(AssertUnwindSafe(|| self.plan(&shard, request, fresh))) {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(refusal)) => return Try::Done(Err(AtOnce::Refused(refusal))),
+            Err(panic) => return Try::Done(Err(AtOnce::Panicked(panic))),
         };
         let max_cost = self.budget.max_cost();
         if request.cost > max_cost {
-            return Some(Err(AtOnce::Refused(Refusal::TooCostly { cost: request.cost, max_cost })));
+            return Try::Done(Err(AtOnce::Refused(Refusal::TooCostly { cost: request.cost, max_cost })));
         }
         let (index, version) = (request.key.index, shard.next_version());
         let deadline = (plan.deadline != NEVER).then_some(plan.deadline);
@@ -301,7 +360,7 @@ impl<V> Core<V> {
         decisions.effects = effects;
         if rejected {
             // Only a newcomer is ever turned away, and then nobody left for it.
-            return Some(Err(AtOnce::Rejected));
+            return Try::Done(Err(AtOnce::Rejected));
         }
         if !self.budget.transfer(freed, request.cost) {
             decisions.engine.remove(index);
@@ -309,7 +368,7 @@ impl<V> Core<V> {
                 departed.push(Departed::new(shard.remove(place), Cause::Evicted));
             }
             self.budget.release(freed);
-            return None;
+            return Try::NoRoom;
         }
         let value = value.take().expect("checked above");
         // Victims may have left this very shard, and their leaving may have moved the row.
@@ -318,7 +377,7 @@ impl<V> Core<V> {
         if write.deadline != deadline {
             decisions.engine.reschedule(index, write.deadline);
         }
-        Some(Ok((plan.is_update(), old)))
+        Try::Done(Ok((plan.is_update(), old)))
     }
 
     /// Looks at what is there. The only user code here is `replace_if`, and the clock.
@@ -425,6 +484,15 @@ impl<V> Core<V> {
         } else if logged.is_first() && self.settings.maintenance == Maintenance::Thread {
             self.bell.ring();
         }
+    }
+}
+
+/// Gives cost back.
+struct Release<'a, V>(&'a Core<V>, u64);
+
+impl<V> Drop for Release<'_, V> {
+    fn drop(&mut self) {
+        self.0.budget.release(self.1);
     }
 }
 

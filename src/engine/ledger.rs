@@ -108,6 +108,12 @@ impl Ledger {
         wanted.saturating_sub(u128::from(self.max_cost)) as u64
     }
 
+    /// Cost that must leave before the entry at `slot` can be restated to `cost` and the sum still be counted.
+    pub(crate) fn excess(&self, slot: Slot, cost: u64) -> u64 {
+        let sum = u128::from(self.used - self.cost(slot)) + u128::from(cost);
+        sum.saturating_sub(u128::from(u64::MAX)) as u64
+    }
+
     pub(crate) fn set_max_cost(&mut self, max_cost: u64) {
         self.max_cost = max_cost;
     }

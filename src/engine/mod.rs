@@ -270,6 +270,7 @@ impl Engine {
             }
             return;
         }
+        let slot = self.make_countable(slot, write.cost, effects);
         let old_cost = self.ledger.cost(slot);
         self.ledger.restate(slot, write.cost, write.version);
         if old_cost != write.cost {
@@ -278,6 +279,18 @@ impl Engine {
         self.policy.hit(&self.ledger, slot);
         self.wheel.schedule(slot, write.deadline);
         self.shed(Some(slot), effects);
+    }
+
+    /// Sees to it that the sum of the costs is a number of 64 bits even while an entry has grown and nobody has left
+    /// for it yet. Only where the budget nears 2^64 does anybody leave here. Returns where the entry lives now.
+    fn make_countable(&mut self, slot: Slot, cost: u64, effects: &mut Vec<Effect>) -> Slot {
+        let excess = self.ledger.excess(slot, cost);
+        if excess == 0 {
+            return slot;
+        }
+        self.victims.clear();
+        self.policy.evict(&self.ledger, excess, Some(slot), &mut self.victims);
+        self.evict_victims(excess, Some(slot), effects).expect("what is kept is still there")
     }
 
     /// Evicts until the budget holds.
@@ -293,7 +306,13 @@ impl Engine {
 
     /// Evicts what the policy named. A policy is replaceable and may be wrong; the budget may not: slots
     /// out of range, repeated or protected are ignored, and what is missing is taken from the end.
-    fn evict_victims(&mut self, shortfall: u64, keep: Option<Slot>, effects: &mut Vec<Effect>) {
+    /// Returns where `keep` lives afterwards.
+    fn evict_victims(
+        &mut self,
+        shortfall: u64,
+        keep: Option<Slot>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Slot> {
         let mut victims = std::mem::take(&mut self.victims);
         let target = self.ledger.used().saturating_sub(shortfall);
         // From the highest slot down, a swap-remove never moves a victim that is still to come.
@@ -311,6 +330,7 @@ impl Engine {
             let slot = if Some(last) == keep { last - 1 } else { last };
             keep = self.evict_beside(slot, keep, effects);
         }
+        keep
     }
 
     /// Evicts `slot` and returns where `keep` lives afterwards.

@@ -26,7 +26,7 @@ use crate::engine::ledger::Slot;
 pub(crate) struct TimerWheel {
     /// The present: every bucket before it is empty. Never goes back.
     now_ms: u64,
-    /// The latest time that anybody asked about; the present may still lag behind it.
+    /// The latest time that [`pop_due`](Self::pop_due) was asked about. The present gets there when all that is due has left.
     asked_ms: u64,
     /// By slot; empty before the first deadline.
     nodes: Vec<Node>,
@@ -105,16 +105,15 @@ impl TimerWheel {
     /// [`next_due`](Self::next_due) is at or before `now_ms`. A time before that of an earlier call is taken for that
     /// one. Amortised O(1), and O([`MOVES`]) at worst.
     pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<Slot> {
-        let now_ms = now_ms.max(self.asked_ms);
-        self.asked_ms = now_ms;
+        self.asked_ms = self.asked_ms.max(now_ms);
         for _ in 0..MOVES {
-            let Some(bucket) = self.reach_next(now_ms) else {
-                self.now_ms = now_ms;
+            let Some(bucket) = self.reach_next() else {
+                self.now_ms = self.asked_ms;
                 return None;
             };
             let slot = self.heads[bucket];
             self.unlink(slot);
-            if self.nodes[slot as usize].deadline_ms <= now_ms {
+            if self.nodes[slot as usize].deadline_ms <= self.asked_ms {
                 self.scheduled -= 1;
                 return Some(slot);
             }
@@ -152,14 +151,14 @@ impl TimerWheel {
     }
 
     /// The first bucket that is not empty, if the present has reached or may be advanced to it.
-    fn reach_next(&mut self, now_ms: u64) -> Option<Bucket> {
+    fn reach_next(&mut self) -> Option<Bucket> {
         if let Some(bucket) = self.cascading.filter(|&bucket| self.heads[bucket] != NONE) {
             return Some(bucket);
         }
         self.cascading = None;
         let bucket = self.first_bucket()?;
         let start = self.start_of(bucket);
-        if start > now_ms {
+        if start > self.asked_ms {
             return None;
         }
         self.now_ms = start;

@@ -4,6 +4,9 @@ use super::{Fifo, HitDensity, Policy, PolicyConfig, TinyLfu};
 use std::fmt;
 use std::sync::Arc;
 
+/// Builds a policy of the user's own.
+pub type BuildPolicy = dyn Fn(&PolicyConfig) -> Box<dyn Policy> + Send + Sync;
+
 /// A policy by name; see the module of each.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -40,7 +43,7 @@ pub enum PolicyKind {
     /// TinyLFU admission, sampled LFU eviction.
     TinyLfu,
     /// A policy of your own: called once, when the cache is built.
-    Custom(Arc<dyn Fn(&PolicyConfig) -> Box<dyn Policy> + Send + Sync>),
+    Custom(Arc<BuildPolicy>),
 }
 
 impl PolicyKind {

@@ -69,6 +69,18 @@ impl Idle {
         Self { ticks: ms.div_ceil(1 << shift).max(1) as u32, shift }
     }
 
+    /// The time to idle, in milliseconds.
+    pub(crate) fn ms(self) -> u64 {
+        u64::from(self.ticks).saturating_mul(1 << self.shift)
+    }
+
+    /// How long rows may go unswept. Ticks lie on a circle: a row that was idle for half of it would look as if it were read
+    /// just now. With a sweep at least this often, no row that lives is older than this and twice the time to idle:
+    /// less than half of the circle.
+    pub(crate) fn sweep_ms(self) -> u64 {
+        IDLE_TICKS.saturating_mul(1 << self.shift)
+    }
+
     /// The tick that `now` lies in: what a reader compares.
     fn tick(self, now: Duration) -> u32 {
         (millis(now) >> self.shift) as u32 & READ_AT_MASK

@@ -201,7 +201,7 @@ impl<T> Table<T> {
     /// The group where an entry belongs: the lower half of the hash, scaled.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        ((hash & 0xffff_ffff) * self.groups.len() as u64 >> 32) as usize
+        (((hash & 0xffff_ffff) * self.groups.len() as u64) >> 32) as usize
     }
 
     #[inline]
@@ -219,7 +219,7 @@ impl<T> Table<T> {
     /// costs a comparison and nothing else.
     #[inline]
     fn matches(word: u64, hash: u64) -> u64 {
-        let different = (word & (TAKEN | (TAKEN - ONES))) ^ ONES * Self::tag(hash);
+        let different = (word & (TAKEN | (TAKEN - ONES))) ^ (ONES * Self::tag(hash));
         different.wrapping_sub(ONES) & !different & TAKEN
     }
 }

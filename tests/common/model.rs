@@ -1,0 +1,534 @@
+//! The naive model of a cache: a map of what must be there. Shared with the fuzz target.
+//!
+//! Every departure is announced, so the model knows exactly what is in the cache after every step, without
+//! knowing a thing about policies: it is what was accepted and has not been announced as gone. Any value that is
+//! seen otherwise, not seen, announced twice, or not dropped in time is a defect.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tollgate::clock::ManualClock;
+use tollgate::key::{KeyHash, KeyHasher};
+use tollgate::policy::{Objective, PolicyKind};
+use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance};
+
+/// One step in its raw form, as a generator or a fuzzer makes it: what, on which key, with which number.
+pub type RawStep = (u8, u8, u16);
+
+/// A configuration in its raw form.
+pub type RawConfig = [u8; 8];
+
+/// Plays `steps` on a cache and on the model.
+pub fn play(config: RawConfig, steps: &[RawStep]) {
+    let mut world = World::new(Config::from(config));
+    for (number, &raw) in steps.iter().enumerate() {
+        let step = Step::from(raw);
+        world.context = format!("step {number}, {step:?}, of {:?}", world.config);
+        world.play(step);
+        world.compare();
+    }
+    world.end();
+}
+
+#[derive(Debug, Clone)]
+struct Config {
+    policy: PolicyKind,
+    objective: Objective,
+    maintenance: Maintenance,
+    max_cost: u64,
+    slack: Option<u64>,
+    time_to_live: Option<u64>,
+    time_to_idle: Option<u64>,
+    weighs: bool,
+    charges_overhead: bool,
+    keeps_some: bool,
+    seed: u64,
+}
+
+impl From<RawConfig> for Config {
+    fn from([policy, cost, slack, ttl, tti, flags, seed, _]: RawConfig) -> Self {
+        let kinds = PolicyKind::ALL;
+        let charges_overhead = flags & 2 != 0;
+        let unit = if charges_overhead { 1 + Cache::<Pair, Counted, Pairwise>::entry_overhead() } else { 1 };
+        let max_cost = unit * [1, 3, 10, 40, 200][cost as usize % 5];
+        Self {
+            policy: kinds[policy as usize % kinds.len()].clone(),
+            objective: if flags & 16 == 0 { Objective::Hits } else { Objective::Cost },
+            maintenance: if flags & 8 == 0 { Maintenance::Manual } else { Maintenance::Inline },
+            max_cost,
+            slack: [None, Some(0), Some(unit), Some(max_cost / 2), Some(10 * max_cost)][slack as usize % 5],
+            time_to_live: [None, None, Some(7), Some(100)][ttl as usize % 4],
+            time_to_idle: [None, None, Some(5), Some(60)][tti as usize % 4],
+            weighs: flags & 1 != 0,
+            charges_overhead,
+            keeps_some: flags & 4 != 0,
+            seed: seed.into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Insert { key: u8, cost: u64, options: InsertOptions },
+    Get { key: u8 },
+    Peek { key: u8 },
+    Remove { key: u8 },
+    Retain { divisor: u32 },
+    Clear,
+    Advance { ms: u64 },
+    RunPending,
+    Wait,
+    SetMaxCost { max_cost: u64 },
+}
+
+impl From<RawStep> for Step {
+    fn from((what, key, number): RawStep) -> Self {
+        let key = key % KEYS;
+        let cost = u64::from(number) % 13;
+        let (if_present, ttl) = (number & 0x100 != 0, number >> 9 & 7);
+        let time_to_live = match ttl {
+            0 => Some(Duration::ZERO),
+            1 => Some(Duration::from_millis(3)),
+            2 => Some(Duration::from_millis(30)),
+            3 => Some(Duration::MAX),
+            _ => None,
+        };
+        match what % 32 {
+            0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present } },
+            12..=18 => Self::Get { key },
+            19 => Self::Peek { key },
+            20..=22 => Self::Remove { key },
+            23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
+            24 if number % 4 == 0 => Self::Clear,
+            24..=27 => Self::Advance { ms: u64::from(number) % 25 },
+            28 | 29 => Self::RunPending,
+            30 => Self::Wait,
+            _ => Self::SetMaxCost { max_cost: 1 + u64::from(number) % 300 },
+        }
+    }
+}
+
+/// Few enough keys that they meet often.
+const KEYS: u8 = 40;
+
+/// A key of the model; keys 2n and 2n + 1 below ten have the same index. Zero is a word like any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair(u8);
+
+impl Pair {
+    fn index(self) -> u64 {
+        let number = u64::from(if self.0 < 10 { self.0 / 2 } else { self.0 });
+        number | (number % 7) << 40
+    }
+}
+
+impl Hash for Pair {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(self.0);
+    }
+}
+
+/// Takes a [`Pair`] at its word.
+#[derive(Debug, Clone, Copy)]
+struct Pairwise;
+
+impl KeyHasher for Pairwise {
+    fn hash_key<Q: Hash + ?Sized>(&self, key: &Q) -> KeyHash {
+        struct Last(u8);
+        impl Hasher for Last {
+            fn finish(&self) -> u64 {
+                0
+            }
+            fn write(&mut self, bytes: &[u8]) {
+                self.0 = bytes[0];
+            }
+        }
+        let mut last = Last(0);
+        key.hash(&mut last);
+        KeyHash { index: Pair(last.0).index(), conflict: last.0.into() }
+    }
+}
+
+/// A value that says when it is dropped.
+#[derive(Debug)]
+struct Counted {
+    id: u32,
+    drops: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.drops.lock().unwrap()[self.id as usize] += 1;
+    }
+}
+
+/// What the model knows of a resident value.
+#[derive(Debug, Clone, Copy)]
+struct Present {
+    id: u32,
+    cost: u64,
+    /// `None` is never.
+    deadline: Option<u64>,
+    touched: u64,
+    /// A turn has passed since it was written: the policy has decided.
+    decided: bool,
+}
+
+struct World {
+    config: Config,
+    context: String,
+    cache: Cache<Pair, Counted, Pairwise>,
+    clock: ManualClock,
+    now: u64,
+    events: Arc<Mutex<Vec<Event<Counted>>>>,
+    drops: Arc<Mutex<Vec<u32>>>,
+    present: HashMap<u8, Present>,
+    /// By id: has left, and was dropped.
+    gone: Vec<bool>,
+    tally: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    hits: u64,
+    misses: u64,
+    inserts: u64,
+    updates: u64,
+    removals: u64,
+    by_cause: HashMap<Cause, u64>,
+    refusals: u64,
+    rejected_at_once: u64,
+    clears: u64,
+}
+
+impl World {
+    fn new(config: Config) -> Self {
+        let clock = ManualClock::new();
+        let events: Arc<Mutex<Vec<Event<Counted>>>> = Arc::default();
+        let heard = Arc::clone(&events);
+        let mut builder = Cache::builder(400, config.max_cost)
+            .key_hasher(Pairwise)
+            .policy(config.policy.clone())
+            .objective(config.objective)
+            .seed(config.seed)
+            .maintenance(config.maintenance)
+            .clock(clock.clone())
+            .charge_overhead(config.charges_overhead)
+            .listener(move |event| heard.lock().unwrap().push(event));
+        if config.weighs {
+            builder = builder.weigher(|value: &Counted| weight(value.id));
+        }
+        if config.keeps_some {
+            builder = builder.replace_if(|old, new| may_replace(old.id, new.id));
+        }
+        if let Some(slack) = config.slack {
+            builder = builder.slack(slack);
+        }
+        if let Some(ttl) = config.time_to_live {
+            builder = builder.time_to_live(Duration::from_millis(ttl));
+        }
+        if let Some(tti) = config.time_to_idle {
+            builder = builder.time_to_idle(Duration::from_millis(tti));
+        }
+        Self {
+            cache: builder.build().unwrap(),
+            config,
+            context: String::new(),
+            clock,
+            now: 0,
+            events,
+            drops: Arc::default(),
+            present: HashMap::new(),
+            gone: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    fn play(&mut self, step: Step) {
+        match step {
+            Step::Insert { key, cost, options } => self.insert(key, cost, options),
+            Step::Get { key } => self.get(key),
+            Step::Peek { key } => {
+                let seen = self.cache.contains_key(&Pair(key));
+                assert_eq!(seen, self.live(key).is_some(), "contains_key, {}", self.context);
+            }
+            Step::Remove { key } => self.remove(key),
+            Step::Retain { divisor } => self.retain(divisor),
+            Step::Clear => self.clear(),
+            Step::Advance { ms } => {
+                self.now += ms;
+                self.clock.advance(Duration::from_millis(ms));
+            }
+            Step::RunPending => {
+                self.cache.run_pending();
+                self.settled();
+            }
+            Step::Wait => {
+                self.cache.wait().unwrap();
+                self.settled();
+            }
+            Step::SetMaxCost { max_cost } => {
+                self.cache.set_max_cost(max_cost);
+                self.config.max_cost = max_cost;
+                self.hear(None);
+                assert!(self.cost() <= max_cost.saturating_add(self.cache.slack()), "{}", self.context);
+            }
+        }
+    }
+
+    fn insert(&mut self, key: u8, cost: u64, options: InsertOptions) {
+        let id = self.gone.len() as u32;
+        self.gone.push(false);
+        self.drops.lock().unwrap().push(0);
+        let charged = self.charged(id, cost);
+        let before = self.live(key);
+        let value = Counted { id, drops: Arc::clone(&self.drops) };
+        let outcome = self.cache.try_insert_with(Pair(key), value, cost, options);
+        let left_already = self.hear(Some(id));
+        let refused = match outcome {
+            Ok(inserted) => {
+                self.accept(key, id, charged, options, before, inserted, left_already);
+                return;
+            }
+            Err(error) => error,
+        };
+        assert!(!left_already, "handed back and announced: {}", self.context);
+        let live = self.live(key);
+        match &refused {
+            InsertError::TooCostly { cost, max_cost, .. } => {
+                assert_eq!((*cost, *max_cost), (charged, self.config.max_cost), "{}", self.context);
+                assert!(charged > self.config.max_cost, "{}", self.context);
+            }
+            InsertError::Rejected(_) => self.tally.rejected_at_once += 1,
+            InsertError::Kept(_) => {
+                let old = live.unwrap_or_else(|| panic!("kept what is not there: {}", self.context));
+                assert!(self.config.keeps_some && !may_replace(old.id, id), "{}", self.context);
+            }
+            InsertError::Absent(_) => assert!(options.if_present && live.is_none(), "{}", self.context),
+            other => panic!("a new kind of refusal: {other:?}"),
+        }
+        self.tally.refusals += u64::from(!matches!(refused, InsertError::Rejected(_)));
+        let value = refused.into_value();
+        assert_eq!(value.id, id, "somebody else's value was handed back: {}", self.context);
+        self.leave(value);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one insert")]
+    fn accept(
+        &mut self,
+        key: u8,
+        id: u32,
+        cost: u64,
+        options: InsertOptions,
+        before: Option<Present>,
+        inserted: Inserted,
+        left_already: bool,
+    ) {
+        assert!(cost <= self.config.max_cost, "{}", self.context);
+        let mate = self.present.keys().find(|&&other| Pair(other).index() == Pair(key).index());
+        assert_eq!(mate, None, "two rows with one index: {}", self.context);
+        match inserted {
+            Inserted::New => {
+                assert!(!options.if_present, "it was not present: {}", self.context);
+                self.tally.inserts += 1;
+            }
+            Inserted::Replaced => {
+                assert!(before.is_some(), "replaced what was not there: {}", self.context);
+                self.tally.updates += 1;
+            }
+        }
+        if left_already {
+            return;
+        }
+        let kept = before.and_then(|before| before.deadline);
+        let deadline = match options.time_to_live {
+            Some(Duration::ZERO | Duration::MAX) => None,
+            Some(ttl) => Some(self.now + ttl.as_millis() as u64),
+            None if options.if_present => kept,
+            None => self.config.time_to_live.map(|ttl| self.now + ttl),
+        };
+        let decided = self.config.slack == Some(0);
+        self.present.insert(key, Present { id, cost, deadline, touched: self.now, decided });
+    }
+
+    fn get(&mut self, key: u8) {
+        let seen = self.cache.get_with(&Pair(key), |value| value.id);
+        self.hear(None);
+        let live = self.live(key);
+        assert_eq!(seen, live.map(|live| live.id), "get, {}", self.context);
+        match seen {
+            Some(_) => self.tally.hits += 1,
+            None => self.tally.misses += 1,
+        }
+        let now = self.now;
+        if let Some(live) = live {
+            self.present.insert(key, Present { touched: now, ..live });
+        }
+    }
+
+    fn remove(&mut self, key: u8) {
+        let live = self.live(key);
+        let removed = self.cache.remove(&Pair(key));
+        assert_eq!(removed.as_ref().map(|value| value.id), live.map(|live| live.id), "{}", self.context);
+        if let Some(value) = removed {
+            self.present.remove(&key);
+            self.tally.removals += 1;
+            self.leave(value);
+        }
+        self.hear(None);
+    }
+
+    fn retain(&mut self, divisor: u32) {
+        let mut asked = Vec::new();
+        self.cache.retain(|hash, value| {
+            asked.push((hash.conflict as u8, value.id));
+            !value.id.is_multiple_of(divisor)
+        });
+        let is_there = |&(key, id): &(u8, u32)| self.live(key).is_some_and(|live| live.id == id);
+        assert!(asked.iter().all(is_there), "{asked:?}, {}", self.context);
+        self.hear(None);
+        // What a turn evicted on the way was not asked about; the rest was, and stays because it was wanted.
+        for (&key, present) in &self.present {
+            assert!(asked.contains(&(key, present.id)), "not asked about {key}, {}", self.context);
+            assert!(!present.id.is_multiple_of(divisor), "{}", self.context);
+        }
+        // It reclaims what has expired on its way.
+        let expired = self.present.keys().filter(|&&key| self.live(key).is_none()).count();
+        assert_eq!(expired, 0, "{}", self.context);
+    }
+
+    fn clear(&mut self) {
+        self.cache.clear();
+        self.tally.clears += 1;
+        self.hear(None);
+        assert!(self.present.is_empty(), "{:?} outlived {}", self.present, self.context);
+    }
+
+    /// Everything pending was decided upon, and everything expired is gone.
+    fn settled(&mut self) {
+        self.hear(None);
+        let expired: Vec<_> = self.present.keys().filter(|&&key| self.live(key).is_none()).collect();
+        assert!(expired.is_empty(), "{expired:?} were not reclaimed: {}", self.context);
+        assert!(self.cost() <= self.config.max_cost, "{}", self.context);
+        self.present.values_mut().for_each(|present| present.decided = true);
+    }
+
+    /// Takes the announcements in. Whether `newcomer`, which is being inserted, is among them.
+    fn hear(&mut self, newcomer: Option<u32>) -> bool {
+        let mut newcomer_left = false;
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        for event in events {
+            let (id, key) = (event.value.id, event.key.conflict as u8);
+            assert_eq!(event.key.index, Pair(key).index(), "{}", self.context);
+            *self.tally.by_cause.entry(event.cause).or_default() += 1;
+            if newcomer == Some(id) {
+                assert!(matches!(event.cause, Cause::Evicted | Cause::Rejected), "{}", self.context);
+                newcomer_left = true;
+            } else {
+                let live = self.live(key).is_some();
+                let present = self.present.remove(&key);
+                let present = present.filter(|present| present.id == id).unwrap_or_else(|| {
+                    panic!("{event:?} of value {id}, which is not there: {}", self.context)
+                });
+                assert_eq!(event.cost, present.cost, "{}", self.context);
+                match event.cause {
+                    Cause::Expired => assert!(!live, "{present:?} expired early: {}", self.context),
+                    Cause::Replaced => assert!(live && newcomer.is_some(), "{present:?}, {}", self.context),
+                    Cause::Removed => assert!(live, "{present:?}, {}", self.context),
+                    Cause::Rejected => assert!(!present.decided, "{present:?} was in: {}", self.context),
+                    Cause::Evicted | Cause::Cleared => {}
+                }
+            }
+            self.leave(event.value);
+        }
+        newcomer_left
+    }
+
+    fn leave(&mut self, value: Counted) {
+        let gone = &mut self.gone[value.id as usize];
+        assert!(!*gone, "value {} left twice: {}", value.id, self.context);
+        *gone = true;
+    }
+
+    /// The whole structure, after every step.
+    fn compare(&mut self) {
+        if let Err(inconsistency) = self.cache.check() {
+            panic!("{inconsistency}: {}", self.context);
+        }
+        for key in 0..KEYS {
+            let live = self.live(key);
+            let ttl = self.cache.remaining_ttl(&Pair(key));
+            assert_eq!(ttl, live.map(|live| self.left(live)), "remaining_ttl of {key}, {}", self.context);
+        }
+        let (census, stats) = (self.cache.census(), self.cache.stats());
+        assert_eq!(census.entries, self.present.len(), "{}", self.context);
+        assert_eq!(self.cache.len(), self.present.len(), "{}", self.context);
+        assert_eq!((census.cost, self.cache.cost()), (self.cost(), self.cost()), "{}", self.context);
+        assert!(census.cost <= self.config.max_cost.saturating_add(self.cache.slack()), "{}", self.context);
+        let by_cause = |cause| self.tally.by_cause.get(&cause).copied().unwrap_or_default();
+        let counted = [
+            ("hits", stats.hits, self.tally.hits),
+            ("misses", stats.misses, self.tally.misses),
+            ("inserts", stats.inserts, self.tally.inserts),
+            ("updates", stats.updates, self.tally.updates),
+            ("replaced", stats.updates, by_cause(Cause::Replaced)),
+            ("removals", stats.removals, self.tally.removals + by_cause(Cause::Removed)),
+            ("evictions", stats.evictions, by_cause(Cause::Evicted)),
+            ("rejections", stats.rejections, by_cause(Cause::Rejected) + self.tally.rejected_at_once),
+            ("expirations", stats.expirations, by_cause(Cause::Expired)),
+            ("cleared", stats.cleared, by_cause(Cause::Cleared)),
+            ("clears", stats.clears, self.tally.clears),
+            ("refusals", stats.refusals, self.tally.refusals),
+            ("panics", stats.callback_panics + stats.policy_panics, 0),
+        ];
+        for (what, is, ought) in counted {
+            assert_eq!(is, ought, "{what}, {}", self.context);
+        }
+        let drops = self.drops.lock().unwrap();
+        for (id, (&drops, &gone)) in drops.iter().zip(&self.gone).enumerate() {
+            assert_eq!(drops, u32::from(gone), "destructor calls of value {id}, {}", self.context);
+        }
+    }
+
+    fn end(self) {
+        let Self { cache, drops, events, gone, present, .. } = self;
+        drop(cache);
+        assert!(events.lock().unwrap().is_empty(), "the drop of the last handle announces nothing");
+        assert_eq!(gone.iter().filter(|&&gone| !gone).count(), present.len());
+        assert!(drops.lock().unwrap().iter().all(|&drops| drops == 1), "residents drop with the cache");
+    }
+
+    fn live(&self, key: u8) -> Option<Present> {
+        self.present.get(&key).copied().filter(|&present| !self.left(present).is_zero())
+    }
+
+    /// The time that a present value has left.
+    fn left(&self, present: Present) -> Duration {
+        let idle_end = self.config.time_to_idle.map(|tti| present.touched + tti);
+        match present.deadline.into_iter().chain(idle_end).min() {
+            None => Duration::MAX,
+            Some(end) => Duration::from_millis(end.saturating_sub(self.now)),
+        }
+    }
+
+    fn cost(&self) -> u64 {
+        self.present.values().map(|present| present.cost).sum()
+    }
+
+    fn charged(&self, id: u32, cost: u64) -> u64 {
+        let overhead = Cache::<Pair, Counted, Pairwise>::entry_overhead();
+        let cost = if cost == 0 && self.config.weighs { weight(id) } else { cost };
+        cost.max(1) + if self.config.charges_overhead { overhead } else { 0 }
+    }
+}
+
+/// The weigher: sometimes zero, which counts as one.
+fn weight(id: u32) -> u64 {
+    u64::from(id % 5)
+}
+
+/// The replacement predicate: now and then, the old value stays.
+fn may_replace(old: u32, new: u32) -> bool {
+    !(old ^ new).is_multiple_of(4)
+}

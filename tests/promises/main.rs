@@ -1,0 +1,14 @@
+//! One test for each promise of the front page, several where one is not enough; named for what is protected.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accounting;
+mod budget;
+mod costs;
+mod keys;
+mod lifecycle;
+mod panics;
+mod reads;
+mod reentrancy;
+mod time;

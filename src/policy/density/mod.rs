@@ -189,6 +189,15 @@ impl Policy for HitDensity {
         self.recent.note(hash, class);
     }
 
+    #[inline]
+    fn anticipate(&self, index: u64, slot: Option<Slot>) -> u64 {
+        let gap = match slot {
+            Some(slot) => Some(self.residents.stamp(slot)),
+            None => self.ghost.gap(hash(index), self.clock),
+        };
+        u64::from(gap.unwrap_or(0)) ^ u64::from(self.sketch.estimate(index))
+    }
+
     fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {
         self.fit_scale(true);
         self.note_cost(candidate.cost);

@@ -100,6 +100,16 @@ impl Learner {
         self.respect_frequency();
     }
 
+    /// How many times as dense the classes are at one age as at a later one, each class weighing as much as
+    /// it was seen. Above 1 the young are worth more: recency rules. Below 1 the old are.
+    pub(super) fn decline(&self, earlier: usize, later: usize) -> f32 {
+        let at = |bucket: usize| -> f32 {
+            let weights = self.reused.iter().map(|row| row.iter().sum::<f32>() + 1.0);
+            weights.zip(self.density.iter()).map(|(weight, row)| weight * row[bucket]).sum()
+        };
+        at(earlier) / at(later)
+    }
+
     /// Bytes of heap memory held.
     pub(super) fn memory(&self) -> usize {
         3 * size_of::<Table>()
@@ -132,7 +142,8 @@ impl Evidence {
         let mut later = 0.0;
         for bucket in (0..AGES).rev() {
             later += reused[bucket] + lost[bucket];
-            at_risk[bucket] = later;
+            // A loss happens somewhere within its bucket: half of it was at risk.
+            at_risk[bucket] = later - lost[bucket] / 2.0;
         }
         Self { reused: *reused, at_risk }
     }

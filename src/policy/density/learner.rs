@@ -132,7 +132,8 @@ impl Evidence {
         let mut later = 0.0;
         for bucket in (0..AGES).rev() {
             later += reused[bucket] + lost[bucket];
-            at_risk[bucket] = later;
+            // A loss happens somewhere within its bucket: half of it was at risk.
+            at_risk[bucket] = later - lost[bucket] / 2.0;
         }
         Self { reused: *reused, at_risk }
     }

@@ -49,7 +49,7 @@ impl HitDensity {
         Self {
             config: *config,
             scale,
-            sketch: FrequencySketch::new(scale.entries() as usize),
+            sketch: FrequencySketch::new(2 * scale.entries() as usize),
             ghost: Ghost::new(scale.entries()),
             monitor: Monitor::new(scale.entries()),
             learner: Learner::new(scale),
@@ -92,7 +92,7 @@ impl HitDensity {
 
     #[cold]
     fn end_epoch(&mut self) {
-        let full_len = self.scale.entries().max(SHORTEST_EPOCH);
+        let full_len = (self.scale.entries() / 2).max(SHORTEST_EPOCH);
         let scale = self.scale;
         let watched = self.monitor.watched(self.clock).map(|(class, age)| (class, scale.bucket(age)));
         self.learner.learn(scale, watched);
@@ -114,15 +114,15 @@ impl HitDensity {
     fn fit_scale(&mut self, full: bool) {
         let len = self.residents.len();
         let entries = self.scale.entries() as usize;
-        if len > entries || full && entries / 8 > len {
-            self.rescale(Scale::new(2 * len));
+        if len > entries / 4 * 7 || full && len < entries / 8 {
+            self.rescale(Scale::new(len));
         }
     }
 
     #[cold]
     fn rescale(&mut self, to: Scale) {
         let entries = to.entries();
-        self.sketch.set_entries(entries as usize);
+        self.sketch.set_entries(2 * entries as usize);
         self.ghost.resize(entries, self.clock);
         self.monitor.resize(entries, self.clock);
         if entries > self.scale.entries() / 16 {

@@ -115,8 +115,7 @@ impl<V> Core<V> {
 
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
-        let deferred = self.take_deferred();
-        self.deliver(deferred);
+        self.deliver(Vec::new());
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
             for row in rows.into_entries() {
@@ -254,7 +253,8 @@ impl<V> Core<V> {
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
         // The clock is the user's: it is asked before the row is in nobody's hands.
-        let lived_ms = decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
+        let lived_ms =
+            decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
         let number = self.store.shard_of(effect.index);
         let row = match held {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),

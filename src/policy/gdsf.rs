@@ -4,11 +4,11 @@
 //! Laboratories HPL-98-69R1, 1998; after Cao, Irani: "Cost-aware WWW proxy caching algorithms", USITS
 //! 1997. An entry's priority is `L + hits / cost`, written when it enters and at each hit; the least
 //! leaves, and L, the inflation, becomes its priority. So an entry must be hit again to stay ahead of
-//! newcomers.
+//! newcomers. A newcomer that would itself be among the least is turned away, and nobody leaves for it.
 //!
-//! [`Objective::Hits`] is as published. For [`Objective::Cost`] the benefit of a hit is the cost of the
-//! entry, and the priority `L + hits`: the same with its published generalisation of benefit (LFU with
-//! dynamic ageing). O(log n) per event.
+//! [`Objective::Hits`] is as published, but that a newcomer turned away raises L to its own priority, as if
+//! it had entered and left: otherwise residents that were all hit once could lock newcomers out for good. For [`Objective::Cost`] the benefit of a hit is the cost of the entry, which leaves `L + hits`: LFU with
+//! dynamic ageing. O(log n) per event and victim.
 
 use super::heap::SlotHeap;
 use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};
@@ -22,12 +22,20 @@ pub struct Gdsf {
     hits: Vec<u32>,
     /// L: the highest priority that an evicted entry had.
     inflation: f64,
+    /// Scratch: the priorities of the entries named so far.
+    priorities: Vec<(Slot, f64)>,
 }
 
 impl Gdsf {
     /// An empty heap.
     pub fn new(config: &PolicyConfig) -> Self {
-        Self { objective: config.objective, heap: SlotHeap::default(), hits: Vec::new(), inflation: 0.0 }
+        Self {
+            objective: config.objective,
+            heap: SlotHeap::default(),
+            hits: Vec::new(),
+            inflation: 0.0,
+            priorities: Vec::new(),
+        }
     }
 
     fn priority(&self, hits: u32, cost: u64) -> f64 {
@@ -43,19 +51,41 @@ impl Gdsf {
         self.heap.rank(slot, priority);
     }
 
-    fn take_least(&mut self, ledger: &Ledger, shortfall: u64, keep: Option<Slot>, victims: &mut Vec<Slot>) {
+    /// Names the least until there is room. If one of them is above `limit`, nobody is to leave, and the
+    /// answer is no.
+    fn take_least(
+        &mut self,
+        ledger: &Ledger,
+        shortfall: u64,
+        keep: Option<Slot>,
+        limit: f64,
+        victims: &mut Vec<Slot>,
+    ) -> bool {
         let kept = keep.and_then(|keep| Some((keep, self.heap.remove(keep)?)));
         let mut freed = 0;
+        let mut enough = true;
         while freed < shortfall {
             let Some((slot, priority)) = self.heap.least() else { break };
+            if priority > limit {
+                enough = false;
+                break;
+            }
             self.heap.remove(slot);
-            self.inflation = priority;
+            self.priorities.push((slot, priority));
             freed += ledger.cost(slot);
             victims.push(slot);
         }
-        if let Some((keep, priority)) = kept {
-            self.heap.rank(keep, priority);
+        if enough {
+            self.inflation = self.priorities.last().map_or(self.inflation, |&(_, priority)| priority);
+            self.priorities.clear();
+        } else {
+            self.inflation = limit;
         }
+        // What stays goes back as it was.
+        for (slot, priority) in self.priorities.drain(..).chain(kept) {
+            self.heap.rank(slot, priority);
+        }
+        enough
     }
 }
 
@@ -73,12 +103,13 @@ impl Policy for Gdsf {
     fn miss(&mut self, _ledger: &Ledger, _index: u64) {}
 
     fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {
-        self.take_least(ledger, candidate.shortfall, None, victims);
-        Admission::Admit
+        let own = self.priority(1, candidate.cost);
+        let admitted = self.take_least(ledger, candidate.shortfall, None, own, victims);
+        if admitted { Admission::Admit } else { Admission::Reject }
     }
 
     fn evict(&mut self, ledger: &Ledger, shortfall: u64, keep: Option<Slot>, victims: &mut Vec<Slot>) {
-        self.take_least(ledger, shortfall, keep, victims);
+        self.take_least(ledger, shortfall, keep, f64::INFINITY, victims);
     }
 
     fn inserted(&mut self, ledger: &Ledger, slot: Slot) {
@@ -108,7 +139,9 @@ impl Policy for Gdsf {
     }
 
     fn memory(&self) -> usize {
-        self.heap.memory() + self.hits.capacity() * size_of::<u32>()
+        self.heap.memory()
+            + self.hits.capacity() * size_of::<u32>()
+            + self.priorities.capacity() * size_of::<(Slot, f64)>()
     }
 
     fn check(&self, ledger: &Ledger) -> Result<(), String> {

@@ -34,6 +34,7 @@ mod lines;
 mod lirs;
 mod list;
 mod lru;
+mod plain_sketch;
 mod queues;
 mod random;
 mod ristretto;

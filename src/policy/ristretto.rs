@@ -18,6 +18,10 @@ use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot}
 #[derive(Debug)]
 pub struct Ristretto {
     sketch: FrequencySketch,
+    /// Accesses between two ageings: the number of counters.
+    period: usize,
+    /// Accesses since the last ageing.
+    accesses: usize,
     seed: u64,
     rng: SplitMix64,
 }
@@ -27,8 +31,20 @@ impl Ristretto {
     pub fn new(config: &PolicyConfig) -> Self {
         Self {
             sketch: FrequencySketch::new(config.expected_entries()),
+            period: config.num_counters.max(1),
+            accesses: 0,
             seed: config.seed,
             rng: SplitMix64::new(config.seed),
+        }
+    }
+
+    /// Every access counts towards the next ageing, of a saturated key too.
+    fn touch(&mut self, index: u64) {
+        self.sketch.touch(index);
+        self.accesses += 1;
+        if self.accesses >= self.period {
+            self.sketch.age();
+            self.accesses = 0;
         }
     }
 
@@ -69,11 +85,11 @@ impl Policy for Ristretto {
     }
 
     fn hit(&mut self, ledger: &Ledger, slot: Slot) {
-        self.sketch.touch(ledger.index(slot));
+        self.touch(ledger.index(slot));
     }
 
     fn miss(&mut self, _ledger: &Ledger, index: u64) {
-        self.sketch.touch(index);
+        self.touch(index);
     }
 
     fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {
@@ -97,6 +113,7 @@ impl Policy for Ristretto {
 
     fn clear(&mut self) {
         self.sketch.clear();
+        self.accesses = 0;
         self.rng = SplitMix64::new(self.seed);
     }
 

@@ -133,8 +133,8 @@ impl FrequencySketch {
         }
     }
 
-    /// Halves every counter.
-    fn age(&mut self) {
+    /// Halves every counter. A policy may ask for it before the sketch's own period is over.
+    pub(crate) fn age(&mut self) {
         for word in self.blocks.all_mut().as_flattened_mut() {
             *word = *word >> 1 & 0x7777_7777_7777_7777;
         }

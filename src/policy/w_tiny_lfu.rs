@@ -13,23 +13,24 @@
 //! that is to grow takes the oldest of the main cache in, a few per event.
 //!
 //! **Costs** follow Einziger, Eytan, Friedman, Manes: "Lightweight robust size aware cache management",
-//! ACM Transactions on Storage 18(3), 2022 (aggregated victims): a candidate must be more frequent than
-//! all the victims together that make room for it. A newcomer that is larger than the window goes to the
+//! ACM Transactions on Storage 18(3), 2022 (aggregated victims): all the victims that make room for a
+//! candidate must not be more frequent together than it is; if they are, they count as used. One for one
+//! at the same cost, the unit-size rule holds: a tie changes nothing. A newcomer that is larger than the window goes to the
 //! filter directly, and can be turned away; any other is let in, since the window is open to everybody.
 //!
 //! A candidate of some frequency that loses gets in by chance, once in 128 times, as in Caffeine, so that
 //! victims with a poisoned frequency do not stay for ever.
 
+use super::plain_sketch::PlainSketch;
 use super::queues::Queues;
 use super::rng::SplitMix64;
-use super::sketch::FrequencySketch;
 use super::{Admission, Candidate, Departure, Ledger, Parameter, Policy, PolicyConfig, Slot};
 
 /// Window TinyLFU with an adaptive window.
 #[derive(Debug)]
 pub struct WTinyLfu {
     config: PolicyConfig,
-    sketch: FrequencySketch,
+    sketch: PlainSketch,
     queues: Queues<3>,
     climber: Climber,
     /// Cost that may still move from the main cache to the window since it last grew.
@@ -42,7 +43,7 @@ impl WTinyLfu {
     pub fn new(config: &PolicyConfig) -> Self {
         Self {
             config: *config,
-            sketch: FrequencySketch::new(config.expected_entries()),
+            sketch: PlainSketch::new(),
             queues: Queues::default(),
             climber: Climber::new(),
             growth: 0,
@@ -54,56 +55,66 @@ impl WTinyLfu {
         share_of(self.climber.window, ledger).max(1)
     }
 
-    /// The oldest entries of the window are candidates, one after the other, until a newcomer of `cost`
-    /// fits in it; each of them, or its victims, leaves while there is a shortfall.
-    fn contest(&mut self, ledger: &Ledger, cost: u64, shortfall: u64, victims: &mut Vec<Slot>) -> u64 {
+    /// The oldest entries of the window are candidates, one after the other, until a newcomer of
+    /// that cost fits in it; each of them, or its victims, leaves while there is a shortfall.
+    fn contest(&mut self, ledger: &Ledger, newcomer: u64, shortfall: u64, victims: &mut Vec<Slot>) -> u64 {
         let limit = self.window_limit(ledger);
         let mut freed = 0;
-        while freed < shortfall && self.queues.cost(WINDOW).saturating_add(cost) > limit {
-            let Some(candidate) = self.queues.oldest(WINDOW) else { break };
-            let needed = ledger.cost(candidate).min(shortfall - freed);
+        while freed < shortfall && self.queues.cost(WINDOW).saturating_add(newcomer) > limit {
+            let Some(slot) = self.queues.oldest(WINDOW) else { break };
+            let cost = ledger.cost(slot);
+            let candidate =
+                Candidate { index: ledger.index(slot), cost, shortfall: cost.min(shortfall - freed) };
             let first = victims.len();
-            if self.beats(&[PROBATION, PROTECTED], ledger, ledger.index(candidate), needed, victims) {
+            if self.beats(&[PROBATION, PROTECTED], ledger, candidate, victims) {
                 for &victim in &victims[first..] {
                     freed += ledger.cost(victim);
                     self.queues.pull(ledger, victim);
                 }
-                self.queues.shift(ledger, candidate, PROBATION);
+                self.queues.shift(ledger, slot, PROBATION);
             } else {
-                victims.truncate(first);
-                freed += ledger.cost(candidate);
-                self.queues.pull(ledger, candidate);
-                victims.push(candidate);
+                freed += cost;
+                self.queues.pull(ledger, slot);
+                victims.push(slot);
             }
         }
         freed
     }
 
-    /// Whether `index` is more frequent than all those together that must leave `queues` to free `needed`;
-    /// names them. Stops as soon as the answer is no.
+    /// Whether the candidate wins against those that must leave `queues` for it; names them. An exchange of
+    /// one for one of the same cost takes a higher frequency. Otherwise the sum of their frequencies must not
+    /// be higher, and if it is, those looked at are renewed: they have been found worth more.
     fn beats(
         &mut self,
         queues: &[usize],
         ledger: &Ledger,
-        index: u64,
-        needed: u64,
+        candidate: Candidate,
         victims: &mut Vec<Slot>,
     ) -> bool {
-        let estimate = u32::from(self.sketch.estimate(index));
+        let estimate = u32::from(self.sketch.estimate(candidate.index));
         let lucky = estimate >= LUCKY && self.rng.below(128) == 0;
+        let first = victims.len();
         let (mut freed, mut against) = (0, 0);
         for slot in queues.iter().flat_map(|&queue| self.queues.oldest_first(queue)) {
-            if freed >= needed {
+            if freed >= candidate.shortfall || (against > estimate && !lucky) {
                 break;
             }
             against += u32::from(self.sketch.estimate(ledger.index(slot)));
-            if against >= estimate && !lucky {
-                return false;
-            }
             freed += ledger.cost(slot);
             victims.push(slot);
         }
-        freed >= needed
+        let one_for_one = victims.len() == first + 1 && freed == candidate.cost;
+        let more_frequent = if one_for_one { estimate > against } else { estimate >= against };
+        if freed >= candidate.shortfall && (more_frequent || lucky) {
+            return true;
+        }
+        if !one_for_one {
+            for &slot in &victims[first..] {
+                self.queues.shift(ledger, slot, self.queues.queue_of(slot));
+            }
+        }
+        victims.truncate(first);
+        false
     }
 
     /// Carries a part of what is out of proportion to where it belongs.
@@ -136,12 +147,12 @@ impl WTinyLfu {
         }
     }
 
-    fn count(&mut self, ledger: &Ledger, hit: bool) {
+    fn count(&mut self, ledger: &Ledger, index: u64, hit: bool) {
+        self.sketch.touch(index, ledger.len());
         let period = SAMPLE * ledger.len().max(16) as u64;
         let before = self.climber.window;
         if self.climber.count(hit, period) {
             self.growth = share_of((self.climber.window - before).max(0.0), ledger);
-            self.sketch.set_entries(ledger.len().max(self.config.expected_entries()));
         }
     }
 }
@@ -152,28 +163,20 @@ impl Policy for WTinyLfu {
     }
 
     fn hit(&mut self, ledger: &Ledger, slot: Slot) {
-        self.sketch.touch(ledger.index(slot));
         let queue = self.queues.queue_of(slot);
         self.queues.shift(ledger, slot, if queue == WINDOW { WINDOW } else { PROTECTED });
-        self.count(ledger, true);
+        self.count(ledger, ledger.index(slot), true);
         self.rebalance(ledger);
     }
 
     fn miss(&mut self, ledger: &Ledger, index: u64) {
-        self.sketch.touch(index);
-        self.count(ledger, false);
+        self.count(ledger, index, false);
     }
 
     fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {
         self.climber.awake = true;
         if candidate.cost > self.window_limit(ledger) {
-            let admitted = self.beats(
-                &[PROBATION, PROTECTED, WINDOW],
-                ledger,
-                candidate.index,
-                candidate.shortfall,
-                victims,
-            );
+            let admitted = self.beats(&[PROBATION, PROTECTED, WINDOW], ledger, candidate, victims);
             return if admitted { Admission::Admit } else { Admission::Reject };
         }
         let freed = self.contest(ledger, candidate.cost, candidate.shortfall, victims);

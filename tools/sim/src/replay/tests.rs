@@ -9,7 +9,7 @@ use tollgate::policy::{Objective, PolicyKind};
 
 fn trace() -> Trace {
     let mut trace = TraceBuilder::new("test".into());
-    for step in 0..50_000u64 {
+    for step in 0..12_000u64 {
         let key = (step * step * 7_919 % 10_007) % (1 + step % 999);
         trace.push(key, 1 + key % 7).unwrap();
     }

@@ -9,7 +9,7 @@ use tollgate::policy::{Objective, PolicyKind};
 
 fn source(cost: impl Fn(u64) -> u64) -> Source {
     let mut builder = TraceBuilder::new("skewed & <small>".into());
-    for step in 0..20_000u64 {
+    for step in 0..6_000u64 {
         let key = (step * step * 7_919 % 10_007) % (1 + step % 499);
         builder.push(key, cost(key)).unwrap();
     }

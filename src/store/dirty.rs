@@ -1,6 +1,6 @@
 //! The marks: which shards have something to tell.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Which shards have pending commands: one bit each.
 ///
@@ -43,5 +43,53 @@ impl Dirty {
             let bits = self.words[word].load(Ordering::SeqCst);
             (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
         })
+    }
+}
+
+/// `RUSTFLAGS="--cfg tollgate_loom" cargo test --release --lib loom`
+#[cfg(all(test, tollgate_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::{Arc, Mutex};
+    use loom::thread;
+
+    /// A shard's log, under a lock that loom knows.
+    type Log = Mutex<Vec<u32>>;
+
+    fn write(dirty: &Dirty, log: &Log, command: u32) {
+        let mut log = log.lock().unwrap();
+        log.push(command);
+        if log.len() == 1 {
+            dirty.mark(0);
+        }
+    }
+
+    fn settle(dirty: &Dirty, log: &Log) -> Vec<u32> {
+        dirty.unmark(0);
+        std::mem::take(&mut *log.lock().unwrap())
+    }
+
+    /// Two writers and a turn: what the turn did not take is marked for the next one, and nothing is taken twice.
+    #[test]
+    fn loom_a_log_that_is_not_empty_is_marked() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let shared = Arc::new((Dirty::default(), Log::default()));
+            let writers: Vec<_> = (1..=2)
+                .map(|command| {
+                    let shared = shared.clone();
+                    thread::spawn(move || write(&shared.0, &shared.1, command))
+                })
+                .collect();
+            let mut taken = settle(&shared.0, &shared.1);
+            taken.extend(settle(&shared.0, &shared.1));
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            let (dirty, log) = &*shared;
+            assert!(log.lock().unwrap().is_empty() || dirty.has(0), "commands without a mark");
+            taken.extend(settle(dirty, log));
+            taken.sort_unstable();
+            assert_eq!(taken, [1, 2]);
+        });
     }
 }

@@ -123,8 +123,7 @@ impl<V> Core<V> {
 
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
-        let deferred = self.take_deferred();
-        self.deliver(deferred);
+        self.deliver(Vec::new());
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
             for row in rows.into_entries() {
@@ -254,7 +253,10 @@ impl<V> Core<V> {
                     births.note(write.index, || millis(self.now()));
                     engine.write(write, effects);
                 }
-                Command::Remove { index } => engine.remove(index),
+                Command::Remove { index } => {
+                    births.take(index);
+                    engine.remove(index);
+                }
             }
         }
         self.carry_out(decisions, departed);
@@ -281,6 +283,9 @@ impl<V> Core<V> {
         held: Option<(usize, &mut Shard<V>)>,
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
+        // The clock is the user's: it is asked before the row is in nobody's hands.
+        let lived_ms =
+            decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
         let number = self.store.shard_of(effect.index);
         let row = match held {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
@@ -288,9 +293,7 @@ impl<V> Core<V> {
         }?;
         let cause = match effect.verdict {
             Verdict::Evicted => {
-                if let Some(born) = decisions.births.take(effect.index) {
-                    self.lifetimes.record(millis(self.now()).saturating_sub(born));
-                }
+                lived_ms.inspect(|&ms| self.lifetimes.record(ms));
                 Cause::Evicted
             }
             Verdict::Rejected => Cause::Rejected,
@@ -329,6 +332,7 @@ impl<V> Core<V> {
             }
             let row = shard.remove(place);
             drop(shard);
+            decisions.births.take(due.index);
             decisions.engine.expire(due);
             self.budget.release(row.cost());
             departed.push(Departed::new(row, Cause::Expired));

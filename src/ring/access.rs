@@ -44,7 +44,7 @@
 //! or is the drainer), both its reservation and its store are visible to it, and the index is recorded or has
 //! been overwritten by a fresher one.
 //!
-//! The ring knows no keys, hits, misses or policies, and wakes nobody: it says when a stripe is half full.
+//! The ring knows no keys, hits, misses or policies, and wakes nobody: it says when a part of a stripe has filled.
 
 use crate::counters::{stripes_up_to, thread_stripe};
 use crate::sync::{AtomicU64, Ordering};

@@ -55,6 +55,8 @@ mod learner;
 mod monitor;
 mod recent;
 mod residents;
+#[cfg(test)]
+mod tests;
 
 use super::sketch::{FrequencySketch, remix};
 use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};

@@ -100,6 +100,16 @@ impl Learner {
         self.respect_frequency();
     }
 
+    /// How many times as dense the classes are at one age as at a later one, each class weighing as much as
+    /// it was seen. Above 1 the young are worth more: recency rules. Below 1 the old are.
+    pub(super) fn decline(&self, earlier: usize, later: usize) -> f32 {
+        let at = |bucket: usize| -> f32 {
+            let weights = self.reused.iter().map(|row| row.iter().sum::<f32>() + 1.0);
+            weights.zip(self.density.iter()).map(|(weight, row)| weight * row[bucket]).sum()
+        };
+        at(earlier) / at(later)
+    }
+
     /// Bytes of heap memory held.
     pub(super) fn memory(&self) -> usize {
         3 * size_of::<Table>()

@@ -63,9 +63,15 @@ struct Owner<V> {
 
 impl<V> Drop for Owner<V> {
     fn drop(&mut self) {
+        if self.core.is_forked() {
+            // The thread is not in this process, and any lock may be held by one that is not. What is here stays:
+            // the memory is the other process's, copied.
+            std::mem::forget(self.processor.get_mut().take());
+            return;
+        }
         self.core.bell().stop();
         if let Some(processor) = self.processor.get_mut().take() {
-            processor.end(!in_callback() && !self.core.is_forked());
+            processor.end(!in_callback());
         }
         self.core.dismantle();
     }

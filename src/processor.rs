@@ -17,9 +17,10 @@
 //! writer wakes a sleeper, or the processor finds the mark and stays up. The loom test below tries every
 //! interleaving.
 
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{AtomicBool, AtomicU32, Ordering, in_single_order};
 use parking_lot::Mutex;
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The work, as the processor sees it.
@@ -63,6 +64,7 @@ impl Bell {
     /// There is something to do. A load of a line that rarely changes, unless the processor sleeps.
     #[inline]
     pub(crate) fn ring(&self) {
+        in_single_order();
         if self.state.load(Ordering::SeqCst) == ASLEEP {
             self.wake();
         }
@@ -83,18 +85,21 @@ impl Bell {
     }
 
     fn unpark(&self) {
-        if let Some(thread) = &*self.sleeper.lock() {
+        // Out of the lock before anything else is done.
+        let sleeper = self.sleeper.lock().clone();
+        if let Some(thread) = sleeper {
             thread.unpark();
         }
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Sleeps until rung, stopped, or `rest` has passed. `has_work` is the last look.
+    /// Sleeps until rung, stopped, or `rest` has passed. `rest` is asked last: it is the last look at the work.
     fn sleep(&self, rest: impl Fn() -> Rest) {
         self.state.swap(ASLEEP, Ordering::SeqCst);
+        in_single_order();
         match rest() {
             Rest::None => {}
             _ if self.is_stopping() => {}
@@ -126,15 +131,111 @@ pub(crate) struct Processor {
 
 impl Processor {
     pub(crate) fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
-        Ok(Self { thread: thread::Builder::new().name(name).spawn(body)? })
+        Ok(Self { thread: std::thread::Builder::new().name(name).spawn(body)? })
     }
 
     /// Waits for the thread to end; its bell was told to stop. Inside a callback it is left to end by itself: the
     /// callback may be running on it, or it may be waiting for a thread that waits for this one.
     pub(crate) fn end(self, wait: bool) {
-        if wait && self.thread.thread().id() != thread::current().id() {
+        if wait && self.thread.thread().id() != std::thread::current().id() {
             // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
             let _ = self.thread.join();
         }
+    }
+}
+
+/// `RUSTFLAGS="--cfg tollgate_loom" cargo test --release --lib loom`
+#[cfg(all(test, tollgate_loom))]
+mod loom_tests {
+    use super::*;
+    use crate::store::Dirty;
+    use loom::sync::Arc;
+
+    /// Marks instead of commands: a turn takes what is marked.
+    struct Marks {
+        dirty: Dirty,
+        bell: Bell,
+        taken: AtomicU32,
+    }
+
+    impl Maintain for Marks {
+        fn turn(&self) -> bool {
+            let mut worked = false;
+            for shard in 0..2 {
+                if self.dirty.has(shard) {
+                    self.dirty.unmark(shard);
+                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    worked = true;
+                }
+            }
+            worked
+        }
+
+        fn rest(&self) -> Rest {
+            if self.dirty.any() { Rest::None } else { Rest::UntilRung }
+        }
+    }
+
+    /// The processor has a thread of its own, and only it is unparked; writers are the model's thread and others.
+    fn model(processor: fn(&Marks), writers: fn(Arc<Marks>)) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let marks = Marks { dirty: Dirty::default(), bell: Bell::new(), taken: AtomicU32::new(0) };
+            let marks = Arc::new(marks);
+            let shared = marks.clone();
+            let processor = loom::thread::spawn(move || processor(&shared));
+            writers(marks);
+            processor.join().unwrap();
+        });
+    }
+
+    fn write(marks: &Marks, shard: usize) {
+        marks.dirty.mark(shard);
+        marks.bell.ring();
+    }
+
+    /// Sleeps between turns until so many marks are taken. With one ring lost it sleeps for ever, which loom reports.
+    fn process(marks: &Marks, wanted: u32) {
+        *marks.bell.sleeper.lock() = Some(thread::current());
+        while marks.taken.load(Ordering::SeqCst) < wanted {
+            if !marks.turn() {
+                marks.bell.sleep(|| marks.rest());
+            }
+        }
+    }
+
+    #[test]
+    fn loom_a_mark_wakes_the_sleeper_or_is_found_by_its_last_look() {
+        model(|marks| process(marks, 1), |marks| write(&marks, 0));
+    }
+
+    #[test]
+    fn loom_two_writers_lose_no_ring() {
+        model(
+            |marks| process(marks, 2),
+            |marks| {
+                let other = marks.clone();
+                let writer = loom::thread::spawn(move || write(&other, 1));
+                write(&marks, 0);
+                writer.join().unwrap();
+            },
+        );
+    }
+
+    #[test]
+    fn loom_stopping_ends_the_loop_however_fast_it_falls_asleep() {
+        model(|marks| run(marks, &marks.bell), |marks| marks.bell.stop());
+    }
+
+    #[test]
+    fn loom_stopping_ends_the_loop_in_the_midst_of_work() {
+        model(
+            |marks| run(marks, &marks.bell),
+            |marks| {
+                write(&marks, 0);
+                marks.bell.stop();
+            },
+        );
     }
 }

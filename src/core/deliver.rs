@@ -130,7 +130,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl<V> Core<V> {
-    /// Opens a ticket. The caller holds the engine's mutex.
+    /// Opens a ticket. The caller holds the mutex under which others learn of what is to be delivered.
     pub(super) fn open_ticket(&self) -> Ticket<'_> {
         Ticket { deliveries: &self.deliveries, number: self.deliveries.open() }
     }
@@ -147,8 +147,18 @@ impl<V> Core<V> {
         !self.deferred.0.lock().is_empty()
     }
 
-    pub(super) fn take_deferred(&self) -> Vec<Departed<V>> {
-        std::mem::take(&mut *self.deferred.0.lock())
+    /// Delivers what was deferred; returns whether there was anything. The ticket is opened before anybody can see that
+    /// nothing is deferred any more: `wait` looks first for the one, then for the other.
+    fn deliver_deferred(&self) -> bool {
+        let (_ticket, deferred) = {
+            let mut deferred = self.deferred.0.lock();
+            if deferred.is_empty() {
+                return false;
+            }
+            (self.open_ticket(), std::mem::take(&mut *deferred))
+        };
+        deferred.into_iter().for_each(|gone| self.deliver_one(gone));
+        true
     }
 
     /// Delivers one value that the calling thread itself displaced.
@@ -165,15 +175,21 @@ impl<V> Core<V> {
     pub(super) fn deliver(&self, departed: Vec<Departed<V>>) {
         let address = std::ptr::from_ref(self).addr();
         let Some(_marked) = Marked::new(address) else {
-            if !departed.is_empty() {
-                self.deferred.0.lock().extend(departed);
-                self.bell.ring();
-            }
+            self.defer(departed);
             return;
         };
         departed.into_iter().for_each(|gone| self.deliver_one(gone));
-        // Once more for what the callbacks caused; what those cause is left to the next turn.
-        self.take_deferred().into_iter().for_each(|gone| self.deliver_one(gone));
+        // Once more for what the callbacks caused; what those cause is left to the next turn. If the last handle is gone
+        // there is none, and there is an end to it: nobody can cause anything any more.
+        while self.deliver_deferred() && self.bell.is_stopping() {}
+    }
+
+    /// Leaves a delivery to the next turn.
+    pub(super) fn defer(&self, departed: Vec<Departed<V>>) {
+        if !departed.is_empty() {
+            self.deferred.0.lock().extend(departed);
+            self.bell.ring();
+        }
     }
 
     fn deliver_one(&self, gone: Departed<V>) {

@@ -36,6 +36,14 @@ pub(super) enum Scope {
 /// The commands after which a bounded turn ends (it finishes the log that it is at).
 const COMMANDS_PER_TURN: usize = 256;
 
+/// For each command decided, the reads that readers bring to the policy's ears by themselves. Reads matter to
+/// the policy where there are newcomers to weigh residents against; where there are few, a sample will do, and readers
+/// are spared the work.
+const READS_PER_COMMAND: usize = 16;
+
+/// The reads that are wanted at the most, however many commands there were.
+const MOST_APPETITE: usize = 1 << 16;
+
 /// The expired entries that one turn reclaims.
 const EXPIRED_PER_TURN: usize = 1024;
 
@@ -115,8 +123,7 @@ impl<V> Core<V> {
 
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
-        let deferred = self.take_deferred();
-        self.deliver(deferred);
+        self.deliver(Vec::new());
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
             for row in rows.into_entries() {
@@ -170,15 +177,36 @@ impl<V> Core<V> {
         reads + commands > 0 || !departed.is_empty()
     }
 
+    /// Lets the policy hear of the reads, if it cares and no other thread is at it. For readers: nothing is
+    /// decided, nobody leaves, and no callback is called on their thread.
+    pub(super) fn listen(&self) {
+        if self.appetite.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let Some(mut decisions) = self.decisions.try_lock() else { return };
+        if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
+            let mut departed = Vec::new();
+            self.rebuild(&mut decisions, &mut departed);
+            self.defer(departed);
+        }
+    }
+
     /// Returns the number of reads.
     fn drain_reads(&self, decisions: &mut Decisions) -> usize {
-        let Decisions { engine, drainer, .. } = decisions;
-        let mut reads = 0;
-        drainer.drain(&self.reads, |index| {
-            reads += 1;
-            engine.access(index);
-        });
+        let Decisions { engine, drainer, heard, .. } = decisions;
+        heard.clear();
+        drainer.drain(&self.reads, |index| heard.push(index));
+        engine.access_all(heard);
+        let reads = heard.len();
+        let appetite = self.appetite.load(Ordering::Relaxed).saturating_sub(reads);
+        self.appetite.store(appetite, Ordering::Relaxed);
         reads
+    }
+
+    /// Commands make the policy want to hear of reads.
+    fn whet(&self, commands: usize) {
+        let appetite = self.appetite.load(Ordering::Relaxed) + commands * READS_PER_COMMAND;
+        self.appetite.store(appetite.min(MOST_APPETITE), Ordering::Relaxed);
     }
 
     /// Settles every dirty shard once; returns the number of commands.
@@ -216,14 +244,19 @@ impl<V> Core<V> {
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
         let done = decisions.commands.len();
+        self.whet(done);
         let Decisions { engine, commands, effects, births, .. } = decisions;
+        engine.anticipate(commands.iter().map(Command::index));
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {
                     births.note(write.index, || millis(self.now()));
                     engine.write(write, effects);
                 }
-                Command::Remove { index } => engine.remove(index),
+                Command::Remove { index } => {
+                    births.take(index);
+                    engine.remove(index);
+                }
             }
         }
         self.carry_out(decisions, departed);
@@ -250,6 +283,9 @@ impl<V> Core<V> {
         held: Option<(usize, &mut Shard<V>)>,
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
+        // The clock is the user's: it is asked before the row is in nobody's hands.
+        let lived_ms =
+            decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
         let number = self.store.shard_of(effect.index);
         let row = match held {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
@@ -257,9 +293,7 @@ impl<V> Core<V> {
         }?;
         let cause = match effect.verdict {
             Verdict::Evicted => {
-                if let Some(born) = decisions.births.take(effect.index) {
-                    self.lifetimes.record(millis(self.now()).saturating_sub(born));
-                }
+                lived_ms.inspect(|&ms| self.lifetimes.record(ms));
                 Cause::Evicted
             }
             Verdict::Rejected => Cause::Rejected,
@@ -298,6 +332,7 @@ impl<V> Core<V> {
             }
             let row = shard.remove(place);
             drop(shard);
+            decisions.births.take(due.index);
             decisions.engine.expire(due);
             self.budget.release(row.cost());
             departed.push(Departed::new(row, Cause::Expired));

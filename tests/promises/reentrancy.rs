@@ -310,6 +310,42 @@ fn the_last_handle_may_be_dropped_in_a_listener() {
     watchdog(|| last_handle_dropped_in_a_listener(Maintenance::Inline));
 }
 
+/// A callback's callback replaces a value and lets the last handle go: that value is announced all the same.
+#[test]
+fn what_the_last_callback_displaced_is_announced() {
+    watchdog(|| {
+        for _ in 0..50 {
+            let slot: Slot<Cache<u64, Value>> = Arc::default();
+            let (books, round) = (Books::new(), Arc::new(AtomicU64::new(0)));
+            let (listening, heard) = (slot.clone(), books.clone());
+            let cache = Cache::builder(1000, 10)
+                .policy(PolicyKind::Fifo)
+                .slack(10)
+                .listener(move |event: Event<Value>| {
+                    let books = heard.clone();
+                    heard.hear(event);
+                    let last = lock(&listening).take();
+                    let Some(cache) = last else { return };
+                    let round = round.fetch_add(1, Ordering::Relaxed);
+                    books.hand_back_refused(cache.try_insert(7, books.value(100 + round), 1));
+                    if round < 4 {
+                        *lock(&listening) = Some(cache);
+                    }
+                })
+                .build()
+                .unwrap();
+            assert!(books.hand_back_refused(cache.try_insert(7, books.value(99), 1)));
+            cache.wait().unwrap();
+            *lock(&slot) = Some(cache.clone());
+            assert!(books.hand_back_refused(cache.try_insert(8, books.value(0), 10)));
+            drop(cache);
+            eventually("the last handle is gone", || lock(&slot).is_none() && books.alive() == 0);
+            let unannounced = books.fates().iter().filter(|fate| fate.causes.is_empty()).count();
+            assert_eq!(unannounced, 1, "the resident alone goes unannounced: {:?}", books.fates());
+        }
+    });
+}
+
 #[test]
 fn the_last_handle_may_be_dropped_in_a_destructor() {
     watchdog(|| {

@@ -100,7 +100,8 @@ mod tests {
         assert_eq!(scale.bucket(256), 4);
         assert_eq!(scale.bucket(8192), 24);
         assert_eq!(scale.bucket(u32::MAX), AGES - 1);
-        for bucket in 1..AGES {
+        // Beyond 2^24 an age is rounded before it finds its bucket.
+        for bucket in 1..68 {
             let begin = scale.begin(bucket) as u32;
             assert_eq!((scale.bucket(begin - 1), scale.bucket(begin)), (bucket - 1, bucket));
         }

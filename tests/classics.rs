@@ -131,6 +131,15 @@ fn arc_moves_its_target_both_ways() {
 }
 
 #[test]
+fn a_promotion_in_lirs_puts_the_oldest_of_its_rank_on_trial() {
+    let mut engine = engine(PolicyKind::Lirs, 100);
+    // 99 entries have the rank; the hundredth earns it, 0 loses it, and one more use is not enough.
+    play(&mut engine, (0..100).chain([99, 0]));
+    play(&mut engine, [200]);
+    assert!(!is_resident(&engine, 0) && is_resident(&engine, 1));
+}
+
+#[test]
 fn on_a_loop_lirs_and_w_tinylfu_keep_a_part() {
     let round = || (0..500_u64).map(|key| (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     for (kind, expected) in [(PolicyKind::Lru, 0), (PolicyKind::Lirs, 148), (PolicyKind::WTinyLfu, 140)] {

@@ -438,6 +438,17 @@ fn the_budget_holds_under_a_policy_that_breaks_its_contract() {
     }
 }
 
+#[test]
+fn a_victim_named_twice_leaves_once() {
+    let kind = PolicyKind::Custom(Arc::new(|_| Box::new(Wrong { calls: 0 })));
+    let mut bench = Bench::new(&kind, config(3, Objective::Hits), Conduct::Wrong);
+    for index in 0..4 {
+        bench.play(Event::Write { index, cost: 1, time_to_live: None });
+    }
+    // The first answer names slot 0 three times, and the last slot.
+    assert_eq!(bench.history.iter().map(|effect| effect.index).collect::<Vec<_>>(), [2, 0]);
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let index = || prop_oneof![8 => (0u64..24).prop_map(mix), 1 => Just(0), 1 => Just(u64::MAX)];
     let cost = || prop_oneof![4 => 1u64..6, 1 => 1u64..60];

@@ -175,16 +175,21 @@ impl<V> Core<V> {
     pub(super) fn deliver(&self, departed: Vec<Departed<V>>) {
         let address = std::ptr::from_ref(self).addr();
         let Some(_marked) = Marked::new(address) else {
-            if !departed.is_empty() {
-                self.deferred.0.lock().extend(departed);
-                self.bell.ring();
-            }
+            self.defer(departed);
             return;
         };
         departed.into_iter().for_each(|gone| self.deliver_one(gone));
         // Once more for what the callbacks caused; what those cause is left to the next turn. If the last handle is gone
         // there is none, and there is an end to it: nobody can cause anything any more.
         while self.deliver_deferred() && self.bell.is_stopping() {}
+    }
+
+    /// Leaves a delivery to the next turn.
+    pub(super) fn defer(&self, departed: Vec<Departed<V>>) {
+        if !departed.is_empty() {
+            self.deferred.0.lock().extend(departed);
+            self.bell.ring();
+        }
     }
 
     fn deliver_one(&self, gone: Departed<V>) {

@@ -116,10 +116,7 @@ impl<V> Core<V> {
             if shard.pending() > 0 && !self.store.dirty().has(number) {
                 return Err(Inconsistency(format!("store: shard {number} has commands but no mark")));
             }
-            pending.extend(shard.log().iter().map(|command| match command {
-                Command::Write(write) => write.index,
-                Command::Remove { index } => *index,
-            }));
+            pending.extend(shard.log().iter().map(Command::index));
         }
         let (mut rows, mut cost) = (0, 0_u64);
         for (number, row) in

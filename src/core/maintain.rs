@@ -36,6 +36,14 @@ pub(super) enum Scope {
 /// The commands after which a bounded turn ends (it finishes the log that it is at).
 const COMMANDS_PER_TURN: usize = 256;
 
+/// For each command decided, the reads that readers bring to the policy's ears by themselves. Reads matter to
+/// the policy where there are newcomers to weigh residents against; where there are few, a sample will do, and readers
+/// are spared the work.
+const READS_PER_COMMAND: usize = 16;
+
+/// The reads that are wanted at the most, however many commands there were.
+const MOST_APPETITE: usize = 1 << 16;
+
 /// The expired entries that one turn reclaims.
 const EXPIRED_PER_TURN: usize = 1024;
 
@@ -169,15 +177,36 @@ impl<V> Core<V> {
         reads + commands > 0 || !departed.is_empty()
     }
 
+    /// Lets the policy hear of the reads, if it cares and no other thread is at it. For readers: nothing is
+    /// decided, nobody leaves, and no callback is called on their thread.
+    pub(super) fn listen(&self) {
+        if self.appetite.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let Some(mut decisions) = self.decisions.try_lock() else { return };
+        if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
+            let mut departed = Vec::new();
+            self.rebuild(&mut decisions, &mut departed);
+            self.defer(departed);
+        }
+    }
+
     /// Returns the number of reads.
     fn drain_reads(&self, decisions: &mut Decisions) -> usize {
-        let Decisions { engine, drainer, .. } = decisions;
-        let mut reads = 0;
-        drainer.drain(&self.reads, |index| {
-            reads += 1;
-            engine.access(index);
-        });
+        let Decisions { engine, drainer, heard, .. } = decisions;
+        heard.clear();
+        drainer.drain(&self.reads, |index| heard.push(index));
+        engine.access_all(heard);
+        let reads = heard.len();
+        let appetite = self.appetite.load(Ordering::Relaxed).saturating_sub(reads);
+        self.appetite.store(appetite, Ordering::Relaxed);
         reads
+    }
+
+    /// Commands make the policy want to hear of reads.
+    fn whet(&self, commands: usize) {
+        let appetite = self.appetite.load(Ordering::Relaxed) + commands * READS_PER_COMMAND;
+        self.appetite.store(appetite.min(MOST_APPETITE), Ordering::Relaxed);
     }
 
     /// Settles every dirty shard once; returns the number of commands.
@@ -215,7 +244,9 @@ impl<V> Core<V> {
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
         let done = decisions.commands.len();
+        self.whet(done);
         let Decisions { engine, commands, effects, births, .. } = decisions;
+        engine.anticipate(commands.iter().map(Command::index));
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {

@@ -40,7 +40,7 @@ use crate::ring::log::Command;
 use crate::store::{Idle, Store};
 use deliver::{Deferred, Deliveries};
 use parking_lot::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 /// Everything but the faces and the thread.
@@ -48,6 +48,9 @@ pub(crate) struct Core<V> {
     store: Store<V>,
     budget: Budget,
     reads: AccessRing,
+    /// How many more reads the policy wants to hear of from readers themselves; see [`maintain`]. Written under
+    /// `decisions`, read by anybody; a hint, hence Relaxed.
+    appetite: AtomicUsize,
     counters: Striped<COUNTS>,
     /// Whoever holds this decides.
     decisions: Mutex<Decisions>,
@@ -126,6 +129,8 @@ struct Decisions {
     cursor: usize,
     /// The latest time at which a turn looked for what had expired.
     latest: Duration,
+    /// Scratch: reads that were drained.
+    heard: Vec<u64>,
     /// Scratch: a log that was swapped out.
     commands: Vec<Command>,
     /// Scratch: what the engine decided.
@@ -164,12 +169,14 @@ impl<V> Core<V> {
             store: Store::new(shards),
             budget: Budget::new(max_cost, slack),
             reads,
+            appetite: AtomicUsize::new(0),
             counters: Striped::new(),
             decisions: Mutex::new(Decisions {
                 engine,
                 drainer,
                 cursor: 0,
                 latest: Duration::ZERO,
+                heard: Vec::new(),
                 commands: Vec::new(),
                 effects: Vec::new(),
                 births: inspect::Births::default(),

@@ -73,13 +73,15 @@ impl<V> Core<V> {
         }
     }
 
-    /// A stripe of the access ring is half full.
+    /// A quarter of a stripe of the access ring has filled.
     #[cold]
     pub(super) fn drain_soon(&self) {
-        match self.settings.maintenance {
-            Maintenance::Thread => self.bell.ring(),
-            Maintenance::Inline => self.try_maintain(),
-            Maintenance::Manual => {}
+        if self.settings.maintenance == Maintenance::Manual {
+            return;
+        }
+        self.listen();
+        if self.settings.maintenance == Maintenance::Thread {
+            self.bell.ring();
         }
     }
 

@@ -134,6 +134,27 @@ impl Engine {
         }
     }
 
+    /// Reads, in order. The same as [`access`](Self::access) for each, but the memory that they need is
+    /// fetched for many at a time.
+    pub(crate) fn access_all(&mut self, indices: &[u64]) {
+        for batch in indices.chunks(BATCH) {
+            self.anticipate(batch.iter().copied());
+            for &index in batch {
+                self.access(index);
+            }
+        }
+    }
+
+    /// Touches what commands and reads about these keys will need. The loads do not depend on each other, so
+    /// that the processor overlaps the misses that would come one after another in the course of deciding.
+    pub(crate) fn anticipate(&self, indices: impl Iterator<Item = u64>) {
+        let mut touched = 0;
+        for index in indices {
+            touched ^= self.policy.anticipate(index, self.ledger.find(index));
+        }
+        std::hint::black_box(touched);
+    }
+
     /// Decides on a write. What must leave for it, or the row itself if it is turned away, is appended
     /// to `effects`. Expected O(1) and the number of victims.
     pub fn write(&mut self, write: Write, effects: &mut Vec<Effect>) {
@@ -359,6 +380,9 @@ impl Engine {
         }
     }
 }
+
+/// Reads whose memory is fetched ahead: few enough to be still in the nearest cache when their turn comes.
+const BATCH: usize = 32;
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -14,7 +14,7 @@ use super::ghost_queue::{GhostLimits, GhostQueue};
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Parameter, Policy, PolicyConfig, Slot};
 
-/// Adaptive replacement cache.
+/// Adaptive replacement cache (Megiddo, Modha, FAST 2003).
 #[derive(Debug, Default)]
 pub struct Arc {
     queues: Queues<2>,

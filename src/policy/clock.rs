@@ -11,7 +11,7 @@
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// FIFO with a second chance.
+/// FIFO with a second chance (Corbató 1968): LRU for the price of one bit.
 #[derive(Debug, Default)]
 pub struct Clock {
     queue: Queues<1>,

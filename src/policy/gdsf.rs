@@ -13,7 +13,7 @@
 use super::heap::SlotHeap;
 use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};
 
-/// Greedy-Dual-Size-Frequency.
+/// Greedy-Dual-Size-Frequency (Cherkasova, HP Laboratories 1998).
 #[derive(Debug)]
 pub struct Gdsf {
     objective: Objective,

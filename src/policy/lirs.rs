@@ -19,7 +19,7 @@ use super::sketch::remix as hash;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 use hashbrown::HashTable;
 
-/// Low inter-reference recency set.
+/// Low inter-reference recency set (Jiang, Zhang, SIGMETRICS 2002).
 #[derive(Debug, Default)]
 pub struct Lirs {
     nodes: Vec<Node>,

@@ -154,6 +154,14 @@ pub trait Policy: Send + 'static {
     /// An absent key was asked for, or is about to be inserted without having been asked for.
     fn miss(&mut self, ledger: &Ledger, index: u64);
 
+    /// A key is about to be heard of, resident at `slot` if at all: a chance to load the memory that this will take, together with that of
+    /// others. Must not change anything; what is returned keeps the loads from being optimised away, and is
+    /// otherwise ignored.
+    fn anticipate(&self, index: u64, slot: Option<Slot>) -> u64 {
+        let _ = (index, slot);
+        0
+    }
+
     /// Decides on a newcomer that does not fit.
     ///
     /// On [`Admission::Admit`], `victims` (empty at the call) holds distinct slots whose costs add up

@@ -4,7 +4,8 @@
 //! Friedman, Manes (ACM Transactions on Storage 13(4), 2017). A sketch counts every access. To make
 //! room, five random residents are looked at and the least frequent of them is to leave, again and
 //! again with the sample filled up to five, until there is room; as soon as such a victim is more frequent
-//! than the newcomer, the newcomer is turned away. A tie lets it in. Cost plays no part in the choice.
+//! than the newcomer, the newcomer is turned away. A tie lets it in. Cost plays no part in the choice. The
+//! sketch ages after as many accesses as it has counters.
 //!
 //! One thing differs: the original evicts while it searches, and has lost those victims when it then
 //! turns the newcomer away; here victims leave only if the newcomer comes in. Kept as a yardstick;
@@ -14,7 +15,7 @@ use super::rng::{SplitMix64, Walk};
 use super::sketch::FrequencySketch;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// TinyLFU admission and sampled LFU eviction, in their published form.
+/// TinyLFU admission and sampled LFU eviction in the form that the Ristretto library publishes (2019).
 #[derive(Debug)]
 pub struct Ristretto {
     sketch: FrequencySketch,

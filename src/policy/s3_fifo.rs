@@ -12,7 +12,7 @@ use super::ghost_queue::{GhostLimits, GhostQueue};
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// Small and main FIFO queues, and ghosts.
+/// S3-FIFO (Yang et al., SOSP 2023): a small FIFO queue in front of a main one, and ghosts.
 #[derive(Debug, Default)]
 pub struct S3Fifo {
     /// The mark of an entry is its number of hits, at most 3.

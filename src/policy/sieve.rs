@@ -10,7 +10,7 @@
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// A FIFO queue with a visited bit and a moving hand.
+/// SIEVE (Zhang et al., NSDI 2024): a FIFO queue with a visited bit and a moving hand.
 #[derive(Debug, Default)]
 pub struct Sieve {
     queue: Queues<1>,

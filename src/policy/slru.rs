@@ -12,7 +12,7 @@
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// Segmented LRU.
+/// Segmented LRU (Karedla, Love, Wherry, IEEE Computer 1994): an entry must be hit once before it counts.
 #[derive(Debug, Default)]
 pub struct Slru {
     queues: Queues<2>,

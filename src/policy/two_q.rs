@@ -12,7 +12,7 @@ use super::ghost_queue::{GhostLimits, GhostQueue};
 use super::queues::Queues;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
 
-/// The "in" and "main" queues, and the ghosts of the former.
+/// 2Q (Johnson, Shasha, VLDB 1994): an "in" and a "main" queue, and the ghosts of the former.
 #[derive(Debug, Default)]
 pub struct TwoQ {
     queues: Queues<2>,

@@ -15,8 +15,9 @@
 //! **Costs** follow Einziger, Eytan, Friedman, Manes: "Lightweight robust size aware cache management",
 //! ACM Transactions on Storage 18(3), 2022 (aggregated victims): all the victims that make room for a
 //! candidate must not be more frequent together than it is; if they are, they count as used. One for one
-//! at the same cost, the unit-size rule holds: a tie changes nothing. A newcomer that is larger than the window goes to the
-//! filter directly, and can be turned away; any other is let in, since the window is open to everybody.
+//! at the same cost, the unit-size rule holds: a tie changes nothing. A newcomer that is larger than the
+//! window goes to the filter directly, and can be turned away; any other is let in, since the window is
+//! open to everybody.
 //!
 //! A candidate of some frequency that loses gets in by chance, once in 128 times, as in Caffeine, so that
 //! victims with a poisoned frequency do not stay for ever.
@@ -26,7 +27,8 @@ use super::queues::Queues;
 use super::rng::SplitMix64;
 use super::{Admission, Candidate, Departure, Ledger, Parameter, Policy, PolicyConfig, Slot};
 
-/// Window TinyLFU with an adaptive window.
+/// Window TinyLFU (Einziger, Friedman, Manes, ACM TOS 2017) with an adaptive window (Einziger et al.,
+/// Middleware 2018), aware of costs (Einziger et al., ACM TOS 2022).
 #[derive(Debug)]
 pub struct WTinyLfu {
     config: PolicyConfig,

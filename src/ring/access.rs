@@ -44,7 +44,7 @@
 //! or is the drainer), both its reservation and its store are visible to it, and the index is recorded or has
 //! been overwritten by a fresher one.
 //!
-//! The ring knows no keys, hits, misses or policies, and wakes nobody: it says when a stripe is half full.
+//! The ring knows no keys, hits, misses or policies, and wakes nobody: it says when a part of a stripe has filled.
 
 use crate::counters::{stripes_up_to, thread_stripe};
 use crate::sync::{AtomicU64, Ordering};
@@ -88,7 +88,7 @@ impl AccessRing {
         (ring, drainer)
     }
 
-    /// Notes that `index` was read. Returns whether half a stripe has filled since this last returned true for it: a good
+    /// Notes that `index` was read. Returns whether a quarter of a stripe has filled since this last returned true for it: a good
     /// time to have the ring drained.
     ///
     /// Never waits. Index 0 is noted as 1, as 0 is the vacant slot.
@@ -102,7 +102,7 @@ impl AccessRing {
         let stripe = &self.stripes[stripe & (self.stripes.len() - 1)];
         let position = stripe.cursor.fetch_add(1, Ordering::Relaxed);
         stripe.slots[slot_of(position)].store(index.max(1), Ordering::Relaxed);
-        position % HALF == HALF - 1
+        position % PART == PART - 1
     }
 
     /// The number of reads ever noted, the lost ones included. Exact once the readers have been waited for. O(stripes).
@@ -174,8 +174,9 @@ fn slot_of(position: u64) -> usize {
 }
 
 /// Slots of a stripe: a power of two. The model checker gets few, to see laps.
-const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 128 };
-const HALF: u64 = CAPACITY as u64 / 2;
+const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 512 };
+/// Positions after which a reader is told that it is time to drain.
+const PART: u64 = if cfg!(tollgate_loom) { 1 } else { CAPACITY as u64 / 4 };
 /// A drain looks at every stripe.
 const MAX_STRIPES: usize = 32;
 

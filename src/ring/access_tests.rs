@@ -53,10 +53,10 @@ mod threads {
     }
 
     #[test]
-    fn every_half_stripe_asks_for_a_drain() {
+    fn every_part_of_a_stripe_asks_for_a_drain() {
         let (ring, _drainer) = AccessRing::with_stripes(1);
-        let asked: Vec<_> = (1..=3 * HALF).filter(|&index| ring.record(index)).collect();
-        assert_eq!(asked, [HALF, 2 * HALF, 3 * HALF]);
+        let asked: Vec<_> = (1..=3 * PART).filter(|&index| ring.record(index)).collect();
+        assert_eq!(asked, [PART, 2 * PART, 3 * PART]);
     }
 
     #[test]

@@ -30,6 +30,15 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// The index hash of the key that it is about.
+    pub(crate) fn index(&self) -> u64 {
+        match *self {
+            Self::Write(Write { index, .. }) | Self::Remove { index } => index,
+        }
+    }
+}
+
 /// A log this long makes its writer help, if nobody else is at it.
 pub(crate) const HIGH_WATER: usize = 64;
 

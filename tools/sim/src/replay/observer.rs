@@ -2,7 +2,7 @@
 //!
 //! The cache's own gauge is what the cache believes. The observer adds up the rows themselves, in
 //! snapshots taken under the locks of the whole store, and keeps the highest sum. A snapshot takes time in
-//! proportion to the entries and holds writers up, so the observer rests for four times as long as the last one took.
+//! proportion to the entries and holds writers up, so the observer rests for thirty times as long as the last one took.
 
 use super::Cached;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ pub(super) fn observe(cache: &Cached, done: &AtomicBool) -> Seen {
         if last {
             return seen;
         }
-        thread::park_timeout((started.elapsed() * 4).clamp(SHORTEST_REST, LONGEST_REST));
+        thread::park_timeout((started.elapsed() * 30).clamp(SHORTEST_REST, LONGEST_REST));
     }
 }
 

@@ -1,0 +1,220 @@
+//! The policy as a whole, by data: requests in, hits out.
+
+use super::*;
+use crate::engine::{Effect, Engine, Verdict, Write};
+use crate::policy::PolicyKind;
+
+fn config(max_cost: u64) -> PolicyConfig {
+    PolicyConfig { num_counters: 10 * max_cost as usize, max_cost, seed: 1, objective: Objective::Hits }
+}
+
+fn engine(max_cost: u64) -> Engine {
+    Engine::new(PolicyKind::HitDensity, config(max_cost))
+}
+
+/// Plays requests of cost 1; the share of hits.
+fn play(engine: &mut Engine, requests: impl IntoIterator<Item = u64>) -> f64 {
+    let (mut hits, mut all) = (0, 0);
+    for request in requests {
+        hits += u32::from(engine.request(remix(request), 1));
+        all += 1;
+    }
+    engine.check().unwrap();
+    f64::from(hits) / f64::from(all)
+}
+
+/// Numbers below `bound`, the small ones far more often: Zipf with exponent 1.
+fn popular(seed: u64, bound: u64) -> impl Iterator<Item = u64> {
+    (0..).map(move |n: u64| {
+        let unit = (remix(n ^ remix(seed)) >> 11) as f64 / (1u64 << 53) as f64;
+        ((bound as f64).powf(unit) as u64 - 1).min(bound - 1)
+    })
+}
+
+#[test]
+fn a_loop_keeps_a_part_of_itself() {
+    let mut engine = engine(500);
+    let share = play(&mut engine, (0..100_000).map(|n| n % 1000));
+    assert!(share > 0.48, "{share} of a loop twice the cache; the optimum is 0.5, LRU has nothing");
+}
+
+#[test]
+fn a_scan_costs_the_residents_little() {
+    let mut quiet = engine(500);
+    play(&mut quiet, popular(1, 5000).take(50_000));
+    let alone = play(&mut quiet, popular(2, 5000).take(20_000));
+    let mut scanned = engine(500);
+    play(&mut scanned, popular(1, 5000).take(50_000));
+    let mixed = popular(2, 5000).take(20_000).enumerate().map(|(n, key)| (key, 1_000_000 + n as u64));
+    let mut hits = 0;
+    for (key, stranger) in mixed {
+        hits += u32::from(scanned.request(remix(key), 1));
+        scanned.request(remix(stranger), 1);
+    }
+    let beside = f64::from(hits) / 20_000.0;
+    assert!(beside > alone - 0.03, "{beside} beside a scan, {alone} without");
+}
+
+#[test]
+fn one_hit_wonders_are_turned_away() {
+    let mut engine = engine(500);
+    play(&mut engine, popular(3, 2000).zip(1_000_000..).flat_map(|(a, b)| [a, b]).take(50_000));
+    let (mut evicted, mut rejected) = (0, 0);
+    for stranger in 2_000_000..2_001_000 {
+        let mut effects = Vec::new();
+        let index = remix(stranger);
+        engine.write(Write { index, version: 0, cost: 1, deadline: None }, &mut effects);
+        match effects[..] {
+            [Effect { verdict: Verdict::Rejected, .. }] => rejected += 1,
+            _ => evicted += 1,
+        }
+    }
+    engine.check().unwrap();
+    assert!(rejected > 900 && evicted > 0, "{rejected} strangers of 1000 rejected, {evicted} came in");
+}
+
+#[test]
+fn recency_rules_where_the_recent_come_back() {
+    // Keys are asked for three times, at short distances, and never again.
+    let bursts = (0..40_000u64).flat_map(|n| [n, n.saturating_sub(50), n.saturating_sub(150)]);
+    let mut engine = engine(300);
+    let share = play(&mut engine, bursts);
+    assert!(share > 0.5, "{share}; a perfect FIFO of this size has 0.66");
+}
+
+#[test]
+fn a_shift_of_popularity_is_followed() {
+    let mut engine = engine(500);
+    let before = play(&mut engine, popular(4, 5000).take(60_000));
+    play(&mut engine, popular(5, 5000).take(10_000).map(|key| key + 100_000));
+    let after = play(&mut engine, popular(6, 5000).take(20_000).map(|key| key + 100_000));
+    assert!(after > before - 0.03, "{after} after the shift, {before} before");
+}
+
+#[test]
+fn sized_entries_stay_within_the_budget_and_small_ones_win() {
+    let mut engine = engine(10_000);
+    let cost = |key: u64| if key.is_multiple_of(2) { 10 } else { 400 };
+    let mut hits = [0u32; 2];
+    for key in popular(7, 4000).take(60_000) {
+        hits[(key % 2) as usize] += u32::from(engine.request(remix(key), cost(key)));
+        assert!(engine.ledger().used() <= 10_000);
+    }
+    engine.check().unwrap();
+    assert!(hits[0] > 2 * hits[1], "{hits:?} hits of small and large entries, asked for equally often");
+}
+
+#[test]
+fn many_small_victims_leave_for_a_large_newcomer_or_none() {
+    let config = PolicyConfig { objective: Objective::Cost, ..config(100) };
+    let mut engine = Engine::new(PolicyKind::HitDensity, config);
+    play(&mut engine, 0..100);
+    let mut effects = Vec::new();
+    let mut asked = 0;
+    while !engine.access(7) {
+        let len = engine.ledger().len();
+        engine.write(Write { index: 7, version: 1, cost: 60, deadline: None }, &mut effects);
+        engine.check().unwrap();
+        if effects[0].verdict == Verdict::Rejected {
+            assert_eq!((effects.len(), engine.ledger().len()), (1, len), "a rejection costs nobody");
+        } else {
+            assert_eq!(effects.len(), 60);
+        }
+        effects.clear();
+        asked += 1;
+        assert!(asked < 10, "asked for again and again");
+    }
+}
+
+#[test]
+fn equal_events_give_equal_decisions() {
+    let run = || {
+        let mut engine = engine(200);
+        let mut effects = Vec::new();
+        for (n, key) in popular(8, 3000).take(20_000).enumerate() {
+            let write = Write { index: remix(key), version: n as u32, cost: 1 + key % 3, deadline: None };
+            if !engine.access(write.index) {
+                engine.write(write, &mut effects);
+            }
+        }
+        (effects, engine.parameters())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_miss_whose_class_was_forgotten_is_decided_all_the_same() {
+    let mut engine = engine(100);
+    let keys: Vec<u64> = popular(9, 400).take(3000).map(remix).collect();
+    let mut effects = Vec::new();
+    for batch in keys.chunks(1000) {
+        let missed: Vec<u64> = batch.iter().copied().filter(|&key| !engine.access(key)).collect();
+        for index in missed {
+            engine.write(Write { index, version: 0, cost: 1, deadline: None }, &mut effects);
+        }
+        engine.check().unwrap();
+    }
+    assert_eq!(engine.ledger().len(), 100);
+}
+
+#[test]
+fn the_clock_may_wrap() {
+    let run = |clock: u32| {
+        let build = move |config: &PolicyConfig| {
+            let mut policy = HitDensity::new(config);
+            policy.clock = clock;
+            policy.clamped = clock;
+            policy.epoch_end = clock.wrapping_add(FIRST_EPOCH);
+            Box::new(policy) as Box<dyn Policy>
+        };
+        let mut engine = Engine::new(PolicyKind::Custom(std::sync::Arc::new(build)), config(400));
+        play(
+            &mut engine,
+            popular(10, 4000).zip(0..).flat_map(|(key, n)| [key, 10_000 + n % 700]).take(100_000),
+        )
+    };
+    let (plain, wrapping) = (run(0), run(u32::MAX - 50_000));
+    assert!((plain - wrapping).abs() < 0.003, "{plain} without a wrap, {wrapping} with one");
+}
+
+#[test]
+fn the_number_of_residents_is_learned() {
+    for num_counters in [1, 1_000_000_000] {
+        let mut engine = Engine::new(PolicyKind::HitDensity, PolicyConfig { num_counters, ..config(1000) });
+        let expected = |engine: &Engine| engine.parameters()[0].1;
+        play(&mut engine, popular(11, 20_000).take(30_000));
+        assert!((500.0..=2048.0).contains(&expected(&engine)), "{}", expected(&engine));
+        engine.set_max_cost(20, &mut Vec::new());
+        play(&mut engine, popular(12, 20_000).take(10_000));
+        assert!(expected(&engine) <= 160.0, "{}", expected(&engine));
+    }
+}
+
+#[test]
+fn memory_follows_use() {
+    let engine = Engine::new(PolicyKind::HitDensity, config(1_000_000));
+    assert!(engine.memory() < 512 << 10, "{} bytes for an empty cache", engine.memory());
+    let mut small = self::engine(10);
+    play(&mut small, 0..10_000);
+    assert!(small.memory() < 64 << 10, "{} bytes for ten residents", small.memory());
+    let mut engine = self::engine(20_000);
+    play(&mut engine, popular(13, 1_000_000).take(400_000));
+    let by_entry = engine.memory() as f64 / 20_000.0;
+    assert!(by_entry < 120.0, "{by_entry} bytes by entry, the ledger included");
+    let full = engine.memory();
+    engine.clear();
+    assert!(engine.memory() < full / 4);
+}
+
+#[test]
+fn nobody_is_kept_out_for_good() {
+    let mut engine = engine(100);
+    // The residents are hit all the time; the newcomers are asked for often, but less so.
+    let mut came_in = 0;
+    for round in 0..3000u64 {
+        (0..100).for_each(|key| _ = engine.request(remix(key), 1));
+        came_in += usize::from(engine.request(remix(1000 + round % 3), 1));
+    }
+    engine.check().unwrap();
+    assert!(came_in > 0);
+}

@@ -1,7 +1,7 @@
 //! Building a cache: every option, checked once.
 
 use crate::cache::Cache;
-use crate::clock::{Clock, SystemClock, ceil_ms};
+use crate::clock::{Clock, SystemClock, Ticks, millis_up};
 use crate::core::{Core, Maintenance, ReplaceIf, Settings, Slack, Weigher};
 use crate::engine::Engine;
 use crate::error::BuildError;
@@ -27,7 +27,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     slack: Slack,
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     policy: PolicyKind,
     objective: Objective,
     seed: Option<u64>,
@@ -48,7 +48,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             slack: Slack::Share,
             time_to_live: None,
             time_to_idle: None,
-            clock: Box::new(SystemClock::new()),
+            clock: Arc::new(SystemClock::new()),
             policy: PolicyKind::default(),
             objective: Objective::default(),
             seed: None,
@@ -167,7 +167,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
 
     /// The clock that deadlines are measured by. It should not go backwards.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -208,9 +208,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             slack: self.slack,
             time_to_live: self.time_to_live,
             // A time to idle beyond what milliseconds can count is no time to idle.
-            idle: self.time_to_idle.map(ceil_ms).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
-            origin: self.clock.now(),
-            clock: self.clock,
+            idle: self.time_to_idle.map(millis_up).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
+            ticks: Ticks::new(self.clock),
             maintenance: self.maintenance,
             process: std::process::id(),
             seed,

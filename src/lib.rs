@@ -1,4 +1,57 @@
-//! tollgate
+//! A concurrent, in-process, admission-controlled, cost-bounded cache.
+//!
+//! Every entry has a cost, in whatever unit you like: bytes, rows, one each. The costs of all entries stay
+//! within a budget. A policy learns from the accesses which entries are worth keeping; what is not leaves, and a
+//! listener may hear of it. Keys are hashed to 128 bits and never stored.
+//!
+//! ```
+//! use tollgate::Cache;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A sketch of 10,000 frequency counters; a budget of 1,000 units.
+//! let cache: Cache<u64, String> = Cache::new(10_000, 1_000)?;
+//!
+//! cache.insert(7, "seven".to_owned(), 5); // costs 5; visible at once
+//! assert_eq!(cache.get(&7).as_deref(), Some("seven"));
+//!
+//! cache.wait()?; // the policy has decided
+//! assert!(cache.cost() <= 1_000);
+//! assert_eq!(cache.remove(&7).as_deref(), Some("seven"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Promises
+//!
+//! 1. **The budget holds.** At every instant the entries in the store, admitted or not yet decided upon, cost at
+//!    most `max_cost + slack`. The slack is [yours to choose](Builder::slack), 0 included
+//!    ([`strict`](Builder::strict)). [`Stats::peak_cost`] shows the peak. No hidden unit is added to a cost;
+//!    [counting the bookkeeping](Builder::charge_overhead) is an option.
+//! 2. **Read your writes.** After an insert returned true, every thread sees that value or a later one, until it
+//!    leaves. After a remove or a clear returned, no older value is ever seen again.
+//! 3. **Nothing is dropped silently.** When maintenance lags, the inserting thread helps. Only the statistics of
+//!    *reads* are lossy, and the loss is [counted](Stats::reads_lost).
+//! 4. **Every value is accounted for exactly once**: handed back to the caller, or given to the
+//!    [listener](Builder::listener) with one [cause](Cause), or resident. When the last handle is dropped, the
+//!    residents are dropped on the dropping thread, without listener calls.
+//! 5. **Store and ledger agree.** After [`wait`](Cache::wait), the rows of the store and the entries that the policy knows
+//!    are the same, with the same costs. [`Cache::check`] verifies it.
+//! 6. **No re-entrancy trap.** Every method may be called from a listener or a destructor. Handles hold no lock. A
+//!    panic in user code fails that call or that callback only.
+//! 7. **Wrong answers need a 128-bit collision under a secret.** See [`key`].
+//! 8. **Monotonic time.** The host's clock may jump; any `Duration` is accepted, `Duration::MAX` means never.
+//!
+//! # Choosing the numbers
+//!
+//! `max_cost` is the budget. `num_counters` sizes the frequency sketch and should be about ten times the number of
+//! entries that fit; the memory for it is about one byte per counter, taken as the cache fills. `tollgate analyze` and
+//! `tollgate simulate` in the repository recommend both from a trace of yours.
+//!
+//! # Forking
+//!
+//! A cache belongs to the process that built it. In a forked child there is no maintenance thread, and a lock may
+//! be held by a thread that does not exist there: [`wait`](Cache::wait) returns an error, dropping the cache is
+//! safe, anything else may block. Build caches after forking.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +64,8 @@ mod counters;
 pub mod engine;
 mod error;
 mod expiry;
-mod histogram;
 pub mod key;
+mod life;
 mod listener;
 pub mod policy;
 mod processor;
@@ -25,7 +78,7 @@ pub use crate::core::Maintenance;
 pub use builder::Builder;
 pub use cache::{Cache, InsertOptions, Inserted};
 pub use error::{BuildError, Inconsistency, InsertError, WaitError};
-pub use histogram::HistogramSnapshot;
 pub use key::{KeyHash, KeyHasher};
+pub use life::LifeExpectancy;
 pub use listener::{Cause, Event};
 pub use stats::{Census, Stats};

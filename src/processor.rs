@@ -17,9 +17,9 @@
 //! writer wakes a sleeper, or the processor finds the mark and stays up. The loom test below tries every
 //! interleaving.
 
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 /// The work, as the processor sees it.

@@ -1,6 +1,6 @@
 //! What a cache tells of itself.
 
-use crate::histogram::HistogramSnapshot;
+use crate::life::LifeExpectancy;
 use crate::policy::Parameter;
 use std::fmt;
 
@@ -76,8 +76,8 @@ pub struct Stats {
     pub parameters: Vec<Parameter>,
     /// Bytes of heap memory of the engine: ledger, policy and timer wheel.
     pub policy_memory: u64,
-    /// How long evicted entries had lived, in milliseconds, of a sample of them.
-    pub life_expectancy: HistogramSnapshot,
+    /// How long evicted entries had lived, of a sample of them.
+    pub life_expectancy: LifeExpectancy,
 }
 
 impl Stats {

@@ -14,16 +14,25 @@
 //! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
 
 use super::{Core, Count};
+use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
 use parking_lot::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A row that was taken out of the store.
+/// A value that is no longer in the store.
 pub(super) struct Departed<V> {
-    pub(super) row: Row<V>,
+    pub(super) key: KeyHash,
+    pub(super) cost: u64,
+    pub(super) value: V,
     pub(super) cause: Cause,
+}
+
+impl<V> Departed<V> {
+    pub(super) fn new(row: Row<V>, cause: Cause) -> Self {
+        Self { key: row.key(), cost: row.cost(), value: row.value, cause }
+    }
 }
 
 /// Deliveries under way.
@@ -39,7 +48,7 @@ struct Tickets {
     open: Vec<u64>,
 }
 
-/// Rows that left while their thread was inside a callback of this cache.
+/// Values that left while their thread was inside a callback of this cache.
 pub(super) struct Deferred<V>(Mutex<Vec<Departed<V>>>);
 
 impl<V> Default for Deferred<V> {
@@ -133,7 +142,7 @@ impl<V> Core<V> {
         }
     }
 
-    /// Whether rows wait for a delivery that no thread is about to make.
+    /// Whether values wait for a delivery that no thread is about to make.
     pub(super) fn has_deferred(&self) -> bool {
         !self.deferred.0.lock().is_empty()
     }
@@ -142,7 +151,7 @@ impl<V> Core<V> {
         std::mem::take(&mut *self.deferred.0.lock())
     }
 
-    /// Delivers one row that the calling thread itself displaced.
+    /// Delivers one value that the calling thread itself displaced.
     #[inline]
     pub(super) fn depart(&self, gone: Departed<V>) {
         if self.settings.listener.is_none() && gone.cause == Cause::Replaced {
@@ -168,24 +177,22 @@ impl<V> Core<V> {
     }
 
     fn deliver_one(&self, gone: Departed<V>) {
-        let Departed { row, cause } = gone;
+        let Departed { key, cost, value, cause } = gone;
         let counts = match cause {
             Cause::Evicted => Some((Count::Evictions, Count::EvictedCost)),
             Cause::Rejected => Some((Count::Rejections, Count::RejectedCost)),
             Cause::Expired => Some((Count::Expirations, Count::ExpiredCost)),
-            Cause::Removed => Some((Count::Removals, Count::RemovedCost)),
             Cause::Cleared => Some((Count::Cleared, Count::ClearedCost)),
-            // Counted as the update that it was.
-            Cause::Replaced => None,
+            // Counted by the writer, under the shard's lock.
+            Cause::Replaced | Cause::Removed => None,
         };
-        if let Some((what, cost)) = counts {
-            self.count(what, 1);
-            self.count(cost, row.cost);
+        if let Some((number, sum)) = counts {
+            self.count(number, 1);
+            self.count(sum, cost);
         }
-        let (key, cost) = (row.key(), row.cost);
         let outcome = catch_unwind(AssertUnwindSafe(|| match &self.settings.listener {
-            Some(listener) => listener(Event { key, value: row.value, cost, cause }),
-            None => drop(row.value),
+            Some(listener) => listener(Event { key, value, cost, cause }),
+            None => drop(value),
         }));
         if outcome.is_err() {
             self.count(Count::CallbackPanics, 1);

@@ -48,19 +48,20 @@ impl<V> Core<V> {
             (
                 engine.policy_name(),
                 engine.parameters(),
-                decisions.drain.recorded(),
-                decisions.drain.lost(),
+                decisions.drainer.recorded(),
+                decisions.drainer.lost(),
                 engine.memory() as u64,
             )
         };
         let misses = self.counted(Count::Misses);
+        let tally = self.store.tally();
         Stats {
-            hits: self.reads.attempted().saturating_sub(misses),
+            hits: self.reads.attempted().saturating_sub(misses + tally.quiet_updates),
             misses,
-            inserts: self.counted(Count::Inserts),
-            inserted_cost: self.counted(Count::InsertedCost),
-            updates: self.counted(Count::Updates),
-            updated_cost: self.counted(Count::UpdatedCost),
+            inserts: tally.inserts,
+            inserted_cost: tally.inserted_cost,
+            updates: tally.updates,
+            updated_cost: tally.updated_cost,
             refusals: self.counted(Count::Refusals),
             rejections: self.counted(Count::Rejections),
             rejected_cost: self.counted(Count::RejectedCost),
@@ -68,8 +69,8 @@ impl<V> Core<V> {
             evicted_cost: self.counted(Count::EvictedCost),
             expirations: self.counted(Count::Expirations),
             expired_cost: self.counted(Count::ExpiredCost),
-            removals: self.counted(Count::Removals),
-            removed_cost: self.counted(Count::RemovedCost),
+            removals: tally.removals,
+            removed_cost: tally.removed_cost,
             clears: self.counted(Count::Clears),
             cleared: self.counted(Count::Cleared),
             cleared_cost: self.counted(Count::ClearedCost),
@@ -99,7 +100,7 @@ impl<V> Core<V> {
         let mut census = Census { entries: 0, cost: 0 };
         for row in shards.iter().flat_map(|shard| shard.rows()) {
             census.entries += 1;
-            census.cost += row.cost;
+            census.cost += row.cost();
         }
         census
     }
@@ -111,6 +112,7 @@ impl<V> Core<V> {
         decisions.engine.check().map_err(Inconsistency)?;
         let mut pending = HashSet::new();
         for (number, shard) in shards.iter().enumerate() {
+            shard.check().map_err(Inconsistency)?;
             if shard.pending() > 0 && !self.store.dirty().has(number) {
                 return Err(Inconsistency(format!("store: shard {number} has commands but no mark")));
             }
@@ -124,7 +126,7 @@ impl<V> Core<V> {
             shards.iter().enumerate().flat_map(|(n, shard)| shard.rows().map(move |row| (n, row)))
         {
             rows += 1;
-            cost += row.cost;
+            cost += row.cost();
             self.check_row(&decisions.engine, number, row, pending.contains(&row.index))?;
         }
         // A cost is released after its row is gone, with no lock held: until that thread is done, the budget counts more.
@@ -156,7 +158,7 @@ impl<V> Core<V> {
         if self.store.shard_of(index) != shard {
             return Err(Inconsistency(format!("store: row {index:#x} is in shard {shard}")));
         }
-        if row.cost == 0 {
+        if row.cost() == 0 {
             return Err(Inconsistency(format!("store: row {index:#x} is free of charge")));
         }
         if is_pending {
@@ -168,16 +170,17 @@ impl<V> Core<V> {
                 "ledger: row {index:#x} is unknown and no command is pending"
             )));
         };
-        if ledger.version(slot) != row.version || ledger.cost(slot) != row.cost {
+        if ledger.version(slot) != row.version() || ledger.cost(slot) != row.cost() {
             return Err(Inconsistency(format!(
                 "ledger: row {index:#x} has version {} and cost {}, ledger says {} and {}",
-                row.version,
-                row.cost,
+                row.version(),
+                row.cost(),
                 ledger.version(slot),
                 ledger.cost(slot)
             )));
         }
-        if engine.is_scheduled(slot) != (row.deadline != crate::store::NEVER || self.settings.idle.is_some())
+        if engine.is_scheduled(slot)
+            != (row.deadline() != crate::store::NEVER || self.settings.idle.is_some())
         {
             return Err(Inconsistency(format!(
                 "expiry: row {index:#x} and the timer wheel disagree on its deadline"

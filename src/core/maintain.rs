@@ -9,14 +9,14 @@
 
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
-use crate::clock::floor_ms;
+use crate::clock::millis;
 use crate::engine::{Effect, Engine, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
 use crate::policy::{PolicyConfig, PolicyKind};
 use crate::processor::{Maintain, Rest};
 use crate::ring::log::{Command, Write};
-use crate::store::{NEVER, Shard};
+use crate::store::{Row, Shard};
 use parking_lot::MutexGuard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -81,8 +81,8 @@ impl<V> Core<V> {
         self.decide(|decisions, departed| {
             for number in 0..self.store.shards() {
                 let rows = self.store.write(number).take_all();
-                self.budget.release(rows.iter().map(|row| row.cost).sum());
-                departed.extend(rows.into_iter().map(|row| Departed { row, cause: Cause::Cleared }));
+                self.budget.release(rows.iter().map(Row::cost).sum());
+                departed.extend(rows.into_entries().map(|row| Departed::new(row, Cause::Cleared)));
             }
             // What was read before the clear tells nothing about what comes after it.
             self.drain_reads(decisions);
@@ -118,8 +118,8 @@ impl<V> Core<V> {
         self.deliver(deferred);
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
-            for row in rows {
-                self.budget.release(row.cost);
+            for row in rows.into_entries() {
+                self.budget.release(row.cost());
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);
                 }
@@ -171,9 +171,9 @@ impl<V> Core<V> {
 
     /// Returns the number of reads.
     fn drain_reads(&self, decisions: &mut Decisions) -> usize {
-        let Decisions { engine, drain, .. } = decisions;
+        let Decisions { engine, drainer, .. } = decisions;
         let mut reads = 0;
-        self.reads.drain(drain, |index| {
+        drainer.drain(&self.reads, |index| {
             reads += 1;
             engine.access(index);
         });
@@ -219,7 +219,7 @@ impl<V> Core<V> {
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {
-                    births.note(write.index, || floor_ms(self.now()));
+                    births.note(write.index, || millis(self.now()));
                     engine.write(write, effects);
                 }
                 Command::Remove { index } => engine.remove(index),
@@ -234,7 +234,7 @@ impl<V> Core<V> {
         let mut effects = std::mem::take(&mut decisions.effects);
         for effect in effects.drain(..) {
             if let Some(gone) = self.take_row(effect, None, decisions) {
-                self.budget.release(gone.row.cost);
+                self.budget.release(gone.cost);
                 departed.push(gone);
             }
         }
@@ -250,21 +250,20 @@ impl<V> Core<V> {
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
         let number = self.store.shard_of(effect.index);
-        let same = |row: &crate::store::Row<V>| row.version == effect.version;
         let row = match held {
-            Some((locked, shard)) if locked == number => shard.take(effect.index, same),
-            _ => self.store.write(number).take(effect.index, same),
+            Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
+            _ => self.store.write(number).remove_version(effect.index, effect.version),
         }?;
         let cause = match effect.verdict {
             Verdict::Evicted => {
                 if let Some(born) = decisions.births.take(effect.index) {
-                    self.lifetimes.record(floor_ms(self.now()).saturating_sub(born));
+                    self.lifetimes.record(millis(self.now()).saturating_sub(born));
                 }
                 Cause::Evicted
             }
             Verdict::Rejected => Cause::Rejected,
         };
-        Some(Departed { row, cause })
+        Some(Departed::new(row, cause))
     }
 
     /// Reclaims what has expired.
@@ -274,26 +273,29 @@ impl<V> Core<V> {
         }
         let now = self.now();
         let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
-        while left > 0
-            && let Some(due) = decisions.engine.due(floor_ms(now))
-        {
+        while left > 0 {
             left -= 1;
-            let mut shard = self.store.write(self.store.shard_of(due.index));
-            let Some(row) = shard.find_index(due.index).filter(|row| row.version == due.version) else {
-                // Rewritten or removed: the command that says so is pending.
-                continue;
+            let Some(due) = decisions.engine.due(millis(now)) else {
+                // Nothing, or nothing yet: the wheel moves only so many entries at a time.
+                if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
+                    continue;
+                }
+                break;
             };
+            let mut shard = self.store.write(self.store.shard_of(due.index));
+            let place = shard.place_of(due.index).filter(|&place| shard.at(place).version() == due.version);
+            // Rewritten or removed otherwise: the command that says so is pending.
+            let Some(place) = place else { continue };
+            let row = shard.at(place);
             if row.is_live(self.settings.idle, || now) {
-                let expiry = row.expiry(self.settings.idle, now);
-                decisions.engine.postpone(due, (expiry != NEVER).then_some(expiry));
+                decisions.engine.postpone(due, row.expiry(self.settings.idle, || now));
                 continue;
             }
+            let row = shard.remove(place);
+            drop(shard);
             decisions.engine.expire(due);
-            if let Some(row) = shard.take(due.index, |_| true) {
-                drop(shard);
-                self.budget.release(row.cost);
-                departed.push(Departed { row, cause: Cause::Expired });
-            }
+            self.budget.release(row.cost());
+            departed.push(Departed::new(row, Cause::Expired));
         }
     }
 
@@ -317,8 +319,9 @@ impl<V> Core<V> {
                 shard.swap_log(&mut decisions.commands);
                 decisions.commands.clear();
                 for row in shard.rows() {
-                    let deadline = Self::scheduled(row, self.settings.idle, || self.now());
-                    let write = Write { index: row.index, version: row.version, cost: row.cost, deadline };
+                    let deadline = self.expiry(row);
+                    let write =
+                        Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
                     decisions.engine.write(write, &mut decisions.effects);
                 }
             }

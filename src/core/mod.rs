@@ -29,13 +29,13 @@ pub(crate) use deliver::in_callback;
 pub(crate) use write::{Lifetime, Request};
 
 use crate::budget::Budget;
-use crate::clock::Clock;
+use crate::clock::Ticks;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
-use crate::histogram::Histogram;
+use crate::life::LifeTimes;
 use crate::listener::Listener;
 use crate::processor::Bell;
-use crate::ring::access::{AccessRing, Drain};
+use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
 use crate::store::{Idle, Store};
 use deliver::{Deferred, Deliveries};
@@ -52,7 +52,7 @@ pub(crate) struct Core<V> {
     decisions: Mutex<Decisions>,
     deliveries: Deliveries,
     deferred: Deferred<V>,
-    lifetimes: Histogram,
+    lifetimes: LifeTimes,
     bell: Bell,
     settings: Settings<V>,
 }
@@ -68,9 +68,7 @@ pub(crate) struct Settings<V> {
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) idle: Option<Idle>,
-    pub(crate) clock: Box<dyn Clock>,
-    /// What the clock said when the cache was built.
-    pub(crate) origin: Duration,
+    pub(crate) ticks: Ticks,
     pub(crate) maintenance: Maintenance,
     /// The process that built the cache.
     pub(crate) process: u32,
@@ -119,7 +117,7 @@ impl Slack {
 /// What the holder of the mutex works with.
 struct Decisions {
     engine: Engine,
-    drain: Drain,
+    drainer: Drainer,
     /// Where the next turn looks for a dirty shard first.
     cursor: usize,
     /// Scratch: a log that was swapped out.
@@ -133,13 +131,7 @@ struct Decisions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Misses,
-    Inserts,
-    InsertedCost,
-    Updates,
-    UpdatedCost,
     Refusals,
-    Removals,
-    RemovedCost,
     Rejections,
     RejectedCost,
     Evictions,
@@ -161,8 +153,7 @@ const COUNTS: usize = Count::Turns as usize + 1;
 impl<V> Core<V> {
     pub(crate) fn new(engine: Engine, shards: usize, max_cost: u64, settings: Settings<V>) -> Self {
         let slack = settings.slack.of(max_cost);
-        let reads = AccessRing::new();
-        let drain = reads.drain_state();
+        let (reads, drainer) = AccessRing::new();
         Self {
             store: Store::new(shards),
             budget: Budget::new(max_cost, slack),
@@ -170,7 +161,7 @@ impl<V> Core<V> {
             counters: Striped::new(),
             decisions: Mutex::new(Decisions {
                 engine,
-                drain,
+                drainer,
                 cursor: 0,
                 commands: Vec::new(),
                 effects: Vec::new(),
@@ -178,7 +169,7 @@ impl<V> Core<V> {
             }),
             deliveries: Deliveries::default(),
             deferred: Deferred::default(),
-            lifetimes: Histogram::new(),
+            lifetimes: LifeTimes::new(),
             bell: Bell::new(),
             settings,
         }
@@ -211,7 +202,7 @@ impl<V> Core<V> {
 
     /// The time since the cache was built.
     fn now(&self) -> Duration {
-        self.settings.clock.now().saturating_sub(self.settings.origin)
+        self.settings.ticks.now()
     }
 
     fn count(&self, what: Count, by: u64) {

@@ -1,8 +1,9 @@
 //! The life of a get: hash, shared lock, row, unlock, one record in the access ring.
 
 use super::{Core, Count, Maintenance};
+use crate::clock::millis_up;
 use crate::key::KeyHash;
-use crate::store::{NEVER, Row};
+use crate::store::Row;
 use std::time::Duration;
 
 impl<V> Core<V> {
@@ -37,11 +38,9 @@ impl<V> Core<V> {
     /// How long a key has left to live; `Duration::MAX` without a deadline.
     pub(crate) fn remaining(&self, key: KeyHash) -> Option<Duration> {
         self.peek_with(key, |row| {
-            if row.deadline == NEVER && self.settings.idle.is_none() {
-                return Duration::MAX;
-            }
-            let now = self.now();
-            Duration::from_millis(row.expiry(self.settings.idle, now)).saturating_sub(now)
+            let Some(expiry) = self.expiry(row) else { return Duration::MAX };
+            // Deadlines are rounded up to a millisecond; so is the present here, lest more is left than was given.
+            Duration::from_millis(expiry.saturating_sub(millis_up(self.now())))
         })
     }
 
@@ -60,7 +59,7 @@ impl<V> Core<V> {
 
     /// A stripe of the access ring is half full.
     #[cold]
-    fn drain_soon(&self) {
+    pub(super) fn drain_soon(&self) {
         match self.settings.maintenance {
             Maintenance::Thread => self.bell.ring(),
             Maintenance::Inline => self.try_maintain(),
@@ -68,16 +67,8 @@ impl<V> Core<V> {
         }
     }
 
-    /// A deadline as the engine wants it.
-    pub(super) fn scheduled(
-        row: &Row<V>,
-        idle: Option<crate::store::Idle>,
-        now: impl FnOnce() -> Duration,
-    ) -> Option<u64> {
-        if idle.is_none() && row.deadline == NEVER {
-            return None;
-        }
-        let expiry = row.expiry(idle, now());
-        (expiry != NEVER).then_some(expiry)
+    /// When a row expires if nobody reads it again: what the engine is told.
+    pub(super) fn expiry(&self, row: &Row<V>) -> Option<u64> {
+        row.expiry(self.settings.idle, || self.now())
     }
 }

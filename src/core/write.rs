@@ -14,7 +14,7 @@ use crate::error::InsertError;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
-use crate::store::{Logged, NEVER, Row, Shard};
+use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
 use std::time::Duration;
 
 /// How long an entry is to live.
@@ -40,11 +40,25 @@ pub(crate) struct Request {
 
 /// What an insert will do to its shard, as seen under the shard's lock.
 struct Plan {
-    /// The cost of the row that gives way; 0 if there is none.
+    /// Where the row that gives way is.
+    place: Option<Place>,
+    /// Its cost; 0 if there is none.
     old_cost: u64,
     /// What its departure will be called.
     displaced: Cause,
     deadline: u64,
+    /// Whether nothing changes but the value.
+    quiet: bool,
+    /// The time, where a time to idle is set. Asked for before anything has changed: a clock may be the user's, and
+    /// panic.
+    now: Duration,
+}
+
+impl Plan {
+    /// Whether a live row of the same key gives way.
+    fn is_update(&self) -> bool {
+        self.place.is_some() && self.displaced == Cause::Replaced
+    }
 }
 
 /// Why an insert was not written.
@@ -60,8 +74,8 @@ enum AtOnce {
     Rejected,
 }
 
-/// The end of an insert that was decided at once: what it displaced, or why it failed.
-type Decided<V> = Result<(Plan, Option<Row<V>>), AtOnce>;
+/// The end of an insert that was decided at once: whether it was an update and what it displaced, or why it failed.
+type Decided<V> = Result<(bool, Option<Departed<V>>), AtOnce>;
 
 /// What became of an eager attempt.
 enum Attempt<V> {
@@ -77,7 +91,7 @@ impl<V> Core<V> {
     /// Inserts; returns whether a live entry of that key was replaced.
     pub(crate) fn insert(&self, mut request: Request, value: V) -> Result<bool, InsertError<V>> {
         request.cost = self.charge(request.cost, &value);
-        let (cost, max_cost) = (request.cost, self.budget.max_cost());
+        let (cost, max_cost) = (request.cost, self.budget.max_cost().min(MAX_ENTRY_COST));
         if cost > max_cost {
             return Err(self.refuse(Refusal::TooCostly { cost, max_cost }, value));
         }
@@ -102,21 +116,24 @@ impl<V> Core<V> {
     /// Removes the row of a key and hands its value back.
     pub(crate) fn remove(&self, key: KeyHash) -> Option<V> {
         let number = self.store.shard_of(key.index);
-        let (row, logged) = {
+        let (row, live, logged) = {
             let mut shard = self.store.write(number);
-            let row = shard.take(key.index, |row| row.conflict == key.conflict)?;
+            let place =
+                shard.place_of(key.index).filter(|&place| shard.at(place).conflict == key.conflict)?;
+            let live = self.is_live(shard.at(place));
+            let row = shard.remove(place);
+            if live {
+                shard.tally.removed(row.cost());
+            }
             let logged = shard.log_remove(key.index);
             self.mark_first(number, logged);
-            (row, logged)
+            (row, live, logged)
         };
-        self.budget.release(row.cost);
-        let live = self.is_live(&row);
+        self.budget.release(row.cost());
         let value = if live {
-            self.count(Count::Removals, 1);
-            self.count(Count::RemovedCost, row.cost);
             Some(row.value)
         } else {
-            self.depart(Departed { row, cause: Cause::Expired });
+            self.depart(Departed::new(row, Cause::Expired));
             None
         };
         self.after_write(number, logged);
@@ -143,15 +160,19 @@ impl<V> Core<V> {
                     })
                     .collect();
                 for (index, cause) in unwanted {
-                    if let Some(row) = shard.take(index, |_| true) {
+                    if let Some(place) = shard.place_of(index) {
+                        let row = shard.remove(place);
+                        if cause == Cause::Removed {
+                            shard.tally.removed(row.cost());
+                        }
                         let logged = shard.log_remove(index);
                         self.mark_first(number, logged);
-                        departed.push(Departed { row, cause });
+                        departed.push(Departed::new(row, cause));
                     }
                 }
             }
             if !departed.is_empty() {
-                self.budget.release(departed.iter().map(|gone| gone.row.cost).sum());
+                self.budget.release(departed.iter().map(|gone| gone.cost).sum());
                 self.deliver(departed);
                 self.maintain(Scope::From(number));
             }
@@ -177,19 +198,30 @@ impl<V> Core<V> {
                 return Attempt::Refused(self.refuse(refusal, value));
             }
         };
+        if plan.quiet {
+            let old = self.exchange(&mut shard, request, &plan, value);
+            drop(shard);
+            self.depart(old);
+            if self.reads.record(request.key.index) {
+                self.drain_soon();
+            }
+            return Attempt::Written { updated: true };
+        }
         let growth = request.cost.saturating_sub(plan.old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
             drop(shard);
             return Attempt::NoRoom { value, growth };
         }
-        let (old, write) = self.put(&mut shard, request, plan.deadline, value);
+        let (old, write) = self.put(&mut shard, request, &plan, value);
         let logged = shard.log_write(write);
         self.mark_first(number, logged);
         drop(shard);
         self.budget.release(plan.old_cost.saturating_sub(request.cost));
-        let updated = self.finish(request, &plan, old);
+        if let Some(old) = old {
+            self.depart(old);
+        }
         self.after_write(number, logged);
-        Attempt::Written { updated }
+        Attempt::Written { updated: plan.is_update() }
     }
 
     /// Decides before it writes. Holds everybody else's reservations back meanwhile.
@@ -209,7 +241,10 @@ impl<V> Core<V> {
             }
         });
         let refusal = match outcome {
-            Some(Ok((plan, old))) => return Ok(self.finish(request, &plan, old)),
+            Some(Ok((updated, old))) => {
+                old.into_iter().for_each(|old| self.depart(old));
+                return Ok(updated);
+            }
             Some(Err(refusal)) => refusal,
             None => AtOnce::Rejected,
         };
@@ -259,7 +294,7 @@ impl<V> Core<V> {
             if (effect.index, effect.version) == (index, version) {
                 rejected = true;
             } else if let Some(gone) = self.take_row(effect, Some((number, &mut shard)), decisions) {
-                freed += gone.row.cost;
+                freed += gone.cost;
                 departed.push(gone);
             }
         }
@@ -270,76 +305,92 @@ impl<V> Core<V> {
         }
         if !self.budget.transfer(freed, request.cost) {
             decisions.engine.remove(index);
-            if let Some(row) = shard.take(index, |_| true) {
-                departed.push(Departed { row, cause: Cause::Evicted });
+            if let Some(place) = shard.place_of(index) {
+                departed.push(Departed::new(shard.remove(place), Cause::Evicted));
             }
             self.budget.release(freed);
             return None;
         }
         let value = value.take().expect("checked above");
-        let (old, write) = self.put(&mut shard, request, plan.deadline, value);
+        // Victims may have left this very shard, and their leaving may have moved the row.
+        let plan = Plan { place: shard.place_of(index), ..plan };
+        let (old, write) = self.put(&mut shard, request, &plan, value);
         if write.deadline != deadline {
             decisions.engine.reschedule(index, write.deadline);
         }
-        Some(Ok((plan, old)))
+        Some(Ok((plan.is_update(), old)))
     }
 
-    /// Looks at what is there. The only user code here is `replace_if`.
+    /// Looks at what is there. The only user code here is `replace_if`, and the clock.
     fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
-        let deadline = |kept: u64| match request.lifetime {
-            Lifetime::Kept => kept,
-            Lifetime::For(Duration::ZERO) => NEVER,
-            Lifetime::For(ttl) => deadline_ms(self.now(), ttl).unwrap_or(NEVER),
-            Lifetime::Default => {
-                self.settings.time_to_live.and_then(|ttl| deadline_ms(self.now(), ttl)).unwrap_or(NEVER)
+        let KeyHash { index, conflict } = request.key;
+        let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
+        let place = shard.place_of(index);
+        let Some(row) = place.map(|place| shard.at(place)) else {
+            if request.only_present {
+                return Err(Refusal::Absent);
             }
+            let deadline = self.deadline(request.lifetime, NEVER);
+            return Ok(Plan { place, old_cost: 0, displaced: Cause::Replaced, deadline, quiet: false, now });
         };
-        match shard.find_index(request.key.index) {
-            Some(row) if row.conflict == request.key.conflict && self.is_live(row) => {
-                if let Some(replace_if) = &self.settings.replace_if
-                    && !replace_if(&row.value, value)
-                {
-                    return Err(Refusal::Kept);
-                }
-                let deadline = deadline(row.deadline);
-                Ok(Plan { old_cost: row.cost, displaced: Cause::Replaced, deadline })
+        let live = self.is_live(row);
+        if !live || row.conflict != conflict {
+            if request.only_present {
+                return Err(Refusal::Absent);
             }
-            _ if request.only_present => Err(Refusal::Absent),
-            Some(row) => {
-                let displaced = if self.is_live(row) { Cause::Evicted } else { Cause::Expired };
-                Ok(Plan { old_cost: row.cost, displaced, deadline: deadline(NEVER) })
-            }
-            None => Ok(Plan { old_cost: 0, displaced: Cause::Replaced, deadline: deadline(NEVER) }),
+            // A live one is another key's.
+            let displaced = if live { Cause::Evicted } else { Cause::Expired };
+            let deadline = self.deadline(request.lifetime, NEVER);
+            return Ok(Plan { place, old_cost: row.cost(), displaced, deadline, quiet: false, now });
         }
+        if let Some(replace_if) = &self.settings.replace_if
+            && !replace_if(&row.value, value)
+        {
+            return Err(Refusal::Kept);
+        }
+        let deadline = self.deadline(request.lifetime, row.deadline());
+        let quiet = row.cost() == request.cost && row.deadline() == deadline;
+        Ok(Plan { place, old_cost: row.cost(), displaced: Cause::Replaced, deadline, quiet, now })
     }
 
+    fn deadline(&self, lifetime: Lifetime, kept: u64) -> u64 {
+        let ttl = match lifetime {
+            Lifetime::Kept => return kept,
+            Lifetime::For(Duration::ZERO) => None,
+            Lifetime::For(ttl) => Some(ttl),
+            Lifetime::Default => self.settings.time_to_live,
+        };
+        let Some(ttl) = ttl else { return NEVER };
+        deadline_ms(self.now(), ttl).unwrap_or(NEVER).min(NEVER)
+    }
+
+    /// Puts a new row in the place of what the plan found; tells what that was, and what the engine is to decide.
     fn put(
         &self,
         shard: &mut Shard<V>,
         request: &Request,
-        deadline: u64,
+        plan: &Plan,
         value: V,
-    ) -> (Option<Row<V>>, Write) {
-        let (row, old) = shard.put(request.key, request.cost, deadline, value);
-        self.touch(row);
-        let deadline = Self::scheduled(row, self.settings.idle, || self.now());
-        (old, Write { index: row.index, version: row.version, cost: row.cost, deadline })
+    ) -> (Option<Departed<V>>, Write) {
+        shard.tally.written(plan.is_update(), request.cost);
+        let (row, old) = shard.put(plan.place, request.key, request.cost, plan.deadline, value);
+        let idle = self.settings.idle;
+        idle.inspect(|&idle| row.touch(idle, plan.now));
+        let deadline = row.expiry(idle, || plan.now);
+        let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
+        (old.map(|row| Departed::new(row, plan.displaced)), write)
     }
 
-    /// Counts a written row and lets go of the one that it displaced. Returns whether it was an update.
-    fn finish(&self, request: &Request, plan: &Plan, old: Option<Row<V>>) -> bool {
-        let updated = old.is_some() && plan.displaced == Cause::Replaced;
-        let (what, cost) = if updated {
-            (Count::Updates, Count::UpdatedCost)
-        } else {
-            (Count::Inserts, Count::InsertedCost)
-        };
-        self.count(what, 1);
-        self.count(cost, request.cost);
-        if let Some(row) = old {
-            self.depart(Departed { row, cause: plan.displaced });
-        }
-        updated
+    /// Changes the value of a row and nothing else. The version stays, and stays sound: a version stands for
+    /// what the engine knows of an entry (that it is there, its cost, its deadline), and all of that is as it was. A
+    /// decision that the engine has taken, or will take, about this version is one about whatever value it has.
+    fn exchange(&self, shard: &mut Shard<V>, request: &Request, plan: &Plan, value: V) -> Departed<V> {
+        shard.tally.written(true, request.cost);
+        shard.tally.quiet_updates += 1;
+        let row = shard.at_mut(plan.place.expect("an update has found a row"));
+        let value = std::mem::replace(&mut row.value, value);
+        self.settings.idle.inspect(|&idle| row.touch(idle, plan.now));
+        Departed { key: request.key, cost: request.cost, value, cause: Cause::Replaced }
     }
 
     fn refuse(&self, refusal: Refusal, value: V) -> InsertError<V> {

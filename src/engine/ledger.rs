@@ -7,7 +7,8 @@
 //!
 //! The ledger takes no decisions and knows nothing of values, keys, threads or time.
 
-use hashbrown::HashTable;
+use crate::store::Table;
+use std::num::NonZeroU32;
 
 /// The position of an entry in the [`Ledger`]: dense, `0..ledger.len()`.
 ///
@@ -23,8 +24,8 @@ pub struct Ledger {
     costs: Vec<u64>,
     /// The version of the store's row that the entry stands for.
     versions: Vec<u32>,
-    /// Index to slot.
-    slots: HashTable<Slot>,
+    /// Index to slot, plus one so that a vacant place takes no more than a taken one.
+    slots: Table<NonZeroU32>,
     /// The sum of `costs`. At most `max_cost` whenever the engine is at rest.
     used: u64,
     /// The budget.
@@ -40,7 +41,7 @@ impl Ledger {
             indices: Vec::new(),
             costs: Vec::new(),
             versions: Vec::new(),
-            slots: HashTable::new(),
+            slots: Table::new(),
             used: 0,
             max_cost,
         }
@@ -82,7 +83,8 @@ impl Ledger {
     /// The slot of `index`, if it is resident. Expected O(1).
     #[inline]
     pub fn find(&self, index: u64) -> Option<Slot> {
-        self.slots.find(index, |&slot| self.indices[slot as usize] == index).copied()
+        let place = self.slots.find(index, |&slot| self.indices[unshift(slot)] == index)?;
+        Some(unshift(*self.slots.at(place)) as Slot)
     }
 
     /// The sum of the costs of all entries.
@@ -114,11 +116,12 @@ impl Ledger {
     pub(crate) fn push(&mut self, index: u64, cost: u64, version: u32) -> Slot {
         debug_assert!(self.find(index).is_none(), "an index is resident once");
         let slot = self.indices.len() as Slot;
+        let shifted = NonZeroU32::MIN.checked_add(slot).expect("fewer than 2^32 - 1 entries");
         self.indices.push(index);
         self.costs.push(cost);
         self.versions.push(version);
         let indices = &self.indices;
-        self.slots.insert_unique(index, slot, |&other| indices[other as usize]);
+        self.slots.insert(index, shifted, |&other| indices[unshift(other)]);
         self.used += cost;
         slot
     }
@@ -136,18 +139,31 @@ impl Ledger {
         let at = slot as usize;
         let last = self.indices.len() - 1;
         self.used -= self.costs[at];
-        if let Ok(found) = self.slots.find_entry(self.indices[at], |&other| other == slot) {
-            found.remove();
-        }
-        if at != last
-            && let Some(moved) = self.slots.find_mut(self.indices[last], |&other| other as usize == last)
-        {
-            *moved = slot;
+        if let Some(place) = self.slots.find(self.indices[at], |&other| unshift(other) == at) {
+            let shifted = self.slots.remove(place, self.indices[at]);
+            if at != last
+                && let Some(place) = self.slots.find(self.indices[last], |&other| unshift(other) == last)
+            {
+                *self.slots.at_mut(place) = shifted;
+            }
         }
         self.indices.swap_remove(at);
         self.costs.swap_remove(at);
         self.versions.swap_remove(at);
+        self.shrink();
         (at != last).then_some(last as Slot)
+    }
+
+    /// Gives memory back when most entries have left.
+    fn shrink(&mut self) {
+        let len = self.indices.len();
+        if len * 4 < self.indices.capacity() && self.indices.capacity() > 64 {
+            self.indices.shrink_to(2 * len);
+            self.costs.shrink_to(2 * len);
+            self.versions.shrink_to(2 * len);
+        }
+        let indices = &self.indices;
+        self.slots.shrink(|&slot| indices[unshift(slot)]);
     }
 
     /// Forgets every entry and gives their memory back.
@@ -160,11 +176,12 @@ impl Ledger {
         self.indices.capacity() * 8
             + self.costs.capacity() * 8
             + self.versions.capacity() * 4
-            + self.slots.allocation_size()
+            + self.slots.memory()
     }
 
     /// Verifies that table, arrays and sum agree. O(n); for tests and fuzzing.
     pub(crate) fn check(&self) -> Result<(), String> {
+        self.slots.check(|&slot| self.indices[unshift(slot)])?;
         let total: u64 = self.costs.iter().sum();
         if total != self.used {
             return Err(format!("ledger: costs sum to {total}, used says {}", self.used));
@@ -186,4 +203,10 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The slot that a table entry stands for.
+#[inline]
+fn unshift(shifted: NonZeroU32) -> usize {
+    shifted.get() as usize - 1
 }

@@ -59,11 +59,6 @@ impl List {
         self.cost = self.cost - old + new;
     }
 
-    /// The newest member.
-    pub(crate) fn newest(&self) -> Option<Slot> {
-        (self.newest != NONE).then_some(self.newest)
-    }
-
     /// The oldest member.
     pub(crate) fn oldest(&self) -> Option<Slot> {
         (self.oldest != NONE).then_some(self.oldest)

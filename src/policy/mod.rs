@@ -21,17 +21,47 @@
 //! A miss and the insertion that answers it are *one* access: count frequencies in `hit` and in
 //! `miss`, not in `inserted`. Other events may come between the two.
 
+mod arc;
+mod clock;
+mod density;
 mod doorkeeper;
 mod fifo;
+mod gdsf;
+mod ghost_queue;
+mod heap;
 mod kind;
 mod lines;
+mod lirs;
 mod list;
+mod lru;
+mod queues;
+mod random;
+mod ristretto;
+mod rng;
+mod s3_fifo;
+mod sieve;
 pub(crate) mod sketch;
+mod slru;
 mod tiny_lfu;
+mod two_q;
+mod w_tiny_lfu;
 
+pub use arc::Arc;
+pub use clock::Clock;
+pub use density::HitDensity;
 pub use fifo::Fifo;
+pub use gdsf::Gdsf;
 pub use kind::PolicyKind;
+pub use lirs::Lirs;
+pub use lru::Lru;
+pub use random::Random;
+pub use ristretto::Ristretto;
+pub use s3_fifo::S3Fifo;
+pub use sieve::Sieve;
+pub use slru::Slru;
 pub use tiny_lfu::TinyLfu;
+pub use two_q::TwoQ;
+pub use w_tiny_lfu::WTinyLfu;
 
 pub use crate::engine::ledger::{Ledger, Slot};
 

@@ -8,13 +8,14 @@
 //! refused for good.
 
 mod row;
+mod table;
 
-pub(crate) use row::{Idle, NEVER, Row};
+pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
+pub(crate) use table::{Place, Table};
 
 use crate::key::KeyHash;
 use crate::ring::log::{Command, Write};
 use crossbeam_utils::CachePadded;
-use hashbrown::HashTable;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,10 +27,51 @@ pub(crate) struct Store<V> {
 
 /// A part of the rows, and the commands that tell how they changed.
 pub(crate) struct Shard<V> {
-    rows: HashTable<Row<V>>,
+    rows: Table<Row<V>>,
     log: Vec<Command>,
     /// The version of the next write.
-    next_version: u32,
+    next_version: Version,
+    pub(crate) tally: Tally,
+}
+
+/// What the writers of a shard count, under its lock: exact, and free beside the lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) inserts: u64,
+    pub(crate) inserted_cost: u64,
+    pub(crate) updates: u64,
+    pub(crate) updated_cost: u64,
+    /// Updates of which the engine hears through the access ring only.
+    pub(crate) quiet_updates: u64,
+    pub(crate) removals: u64,
+    pub(crate) removed_cost: u64,
+}
+
+impl Tally {
+    pub(crate) fn written(&mut self, updated: bool, cost: u64) {
+        let (count, sum) = if updated {
+            (&mut self.updates, &mut self.updated_cost)
+        } else {
+            (&mut self.inserts, &mut self.inserted_cost)
+        };
+        *count += 1;
+        *sum = sum.wrapping_add(cost);
+    }
+
+    pub(crate) fn removed(&mut self, cost: u64) {
+        self.removals += 1;
+        self.removed_cost = self.removed_cost.wrapping_add(cost);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.inserts += other.inserts;
+        self.inserted_cost = self.inserted_cost.wrapping_add(other.inserted_cost);
+        self.updates += other.updates;
+        self.updated_cost = self.updated_cost.wrapping_add(other.updated_cost);
+        self.quiet_updates += other.quiet_updates;
+        self.removals += other.removals;
+        self.removed_cost = self.removed_cost.wrapping_add(other.removed_cost);
+    }
 }
 
 /// What a write did to its shard's log.
@@ -80,6 +122,13 @@ impl<V> Store<V> {
         &self.dirty
     }
 
+    /// What the writers of all shards counted.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        (0..self.shards()).for_each(|shard| sum.add(&self.read(shard).tally));
+        sum
+    }
+
     /// The number of rows; exact only while nobody writes.
     pub(crate) fn len(&self) -> usize {
         (0..self.shards()).map(|shard| self.read(shard).len()).sum()
@@ -88,7 +137,12 @@ impl<V> Store<V> {
 
 impl<V> Shard<V> {
     fn new() -> Self {
-        Self { rows: HashTable::new(), log: Vec::new(), next_version: 0 }
+        Self {
+            rows: Table::new(),
+            log: Vec::new(),
+            next_version: Version::default(),
+            tally: Tally::default(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,13 +152,23 @@ impl<V> Shard<V> {
     /// The row of a key: index and conflict both match.
     #[inline]
     pub(crate) fn find(&self, key: KeyHash) -> Option<&Row<V>> {
-        self.find_index(key.index).filter(|row| row.conflict == key.conflict)
+        self.place_of(key.index).map(|place| self.rows.at(place)).filter(|row| row.conflict == key.conflict)
     }
 
-    /// The row of an index, whoever's it is.
+    /// Where the row of an index is, whoever's it is.
     #[inline]
-    pub(crate) fn find_index(&self, index: u64) -> Option<&Row<V>> {
+    pub(crate) fn place_of(&self, index: u64) -> Option<Place> {
         self.rows.find(index, |row| row.index == index)
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, place: Place) -> &Row<V> {
+        self.rows.at(place)
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, place: Place) -> &mut Row<V> {
+        self.rows.at_mut(place)
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row<V>> {
@@ -113,39 +177,56 @@ impl<V> Shard<V> {
 
     /// The version that the next write will get.
     pub(crate) fn next_version(&self) -> u32 {
-        self.next_version
+        self.next_version.get()
     }
 
-    /// Puts a row in, with the next version, and returns the one that it displaces. Logs nothing.
+    /// Puts a row in, with the next version, at the place of the one with its index, if there is one; returns
+    /// both. Logs nothing.
     pub(crate) fn put(
         &mut self,
+        place: Option<Place>,
         key: KeyHash,
         cost: u64,
         deadline: u64,
         value: V,
     ) -> (&Row<V>, Option<Row<V>>) {
         let row = Row::new(key, cost, deadline, self.next_version, value);
-        self.next_version = self.next_version.wrapping_add(1);
-        match self.rows.entry(key.index, |row| row.index == key.index, |row| row.index) {
-            hashbrown::hash_table::Entry::Occupied(entry) => {
-                let place = entry.into_mut();
-                let old = std::mem::replace(place, row);
-                (place, Some(old))
+        self.next_version = self.next_version.next();
+        match place {
+            Some(place) => {
+                let old = std::mem::replace(self.rows.at_mut(place), row);
+                (self.rows.at(place), Some(old))
             }
-            hashbrown::hash_table::Entry::Vacant(entry) => (entry.insert(row).into_mut(), None),
+            None => {
+                let place = self.rows.insert(key.index, row, |row| row.index);
+                (self.rows.at(place), None)
+            }
         }
     }
 
-    /// Takes the row of an index out, if `wanted` says so. Logs nothing.
-    pub(crate) fn take(&mut self, index: u64, wanted: impl FnOnce(&Row<V>) -> bool) -> Option<Row<V>> {
-        let entry = self.rows.find_entry(index, |row| row.index == index).ok()?;
-        wanted(entry.get()).then(|| entry.remove().0)
+    /// Takes the row at a place out. Logs nothing.
+    pub(crate) fn remove(&mut self, place: Place) -> Row<V> {
+        let index = self.rows.at(place).index;
+        let row = self.rows.remove(place, index);
+        self.rows.shrink(|row| row.index);
+        row
+    }
+
+    /// Takes the row of an index out, if it has that version. Logs nothing.
+    pub(crate) fn remove_version(&mut self, index: u64, version: u32) -> Option<Row<V>> {
+        let place = self.place_of(index).filter(|&place| self.rows.at(place).version() == version)?;
+        Some(self.remove(place))
+    }
+
+    /// Verifies the table. For tests.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.rows.check(|row| row.index)
     }
 
     /// Takes everything: the rows, and the commands that no longer matter.
-    pub(crate) fn take_all(&mut self) -> HashTable<Row<V>> {
+    pub(crate) fn take_all(&mut self) -> Table<Row<V>> {
         self.log.clear();
-        std::mem::take(&mut self.rows)
+        std::mem::replace(&mut self.rows, Table::new())
     }
 
     pub(crate) fn log_write(&mut self, write: Write) -> Logged {

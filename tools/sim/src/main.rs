@@ -1,1 +1,59 @@
-fn main() {}
+//! `tollgate`: traces in, hit ratios out.
+//!
+//! | command | plays a trace through | answers |
+//! |---|---|---|
+//! | `simulate` | policy engines alone | which policy, which budget; beside the optimum |
+//! | `analyze` | nothing | what the trace is like |
+//! | `replay` | the real, threaded cache | whether it keeps its promises, and how fast |
+//!
+//! Exit codes: 0 done; 1 the cache broke a promise in a replay; 2 the arguments or a file are wrong, said on standard error.
+
+mod analyze;
+mod budget;
+mod command_line;
+mod failure;
+mod optimum;
+mod output;
+mod progress;
+mod replay;
+mod report;
+mod simulate;
+mod source;
+mod trace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Plays cache traces: which policy and which budget serve them best.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play traces through policy engines alone: many policies x many budgets, exactly and fast.
+    Simulate(simulate::SimulateArgs),
+    /// Tell what a trace is like: skew, reuse distances, costs, LRU's miss-ratio curve.
+    Analyze(analyze::AnalyzeArgs),
+    /// Play traces through the real, threaded cache, cache-aside, and watch its budget.
+    Replay(replay::ReplayArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Replay(args) => replay::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}

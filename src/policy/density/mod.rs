@@ -1,0 +1,276 @@
+//! The default policy: sampled eviction by learned hit density.
+
+mod class;
+mod ghost;
+mod learner;
+mod monitor;
+mod recent;
+mod residents;
+
+use super::sketch::{FrequencySketch, remix};
+use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};
+use class::{Class, Scale};
+use ghost::Ghost;
+use learner::Learner;
+use monitor::{Lesson, Monitor};
+use recent::Recent;
+use residents::{Offer, Residents, View};
+
+/// The self-tuning policy. See the module's source for the algorithm.
+#[derive(Debug)]
+pub struct HitDensity {
+    config: PolicyConfig,
+    scale: Scale,
+    sketch: FrequencySketch,
+    ghost: Ghost,
+    monitor: Monitor,
+    learner: Learner,
+    residents: Residents,
+    recent: Recent,
+    /// The number of accesses seen, wrapping.
+    clock: u32,
+    /// The clock at which the next epoch ends.
+    epoch_end: u32,
+    /// The length of the present epoch.
+    epoch_len: u32,
+    epochs: u64,
+    /// The clock when ages were last clamped.
+    clamped: u32,
+    /// Whether a cost other than 1 was seen.
+    sized: bool,
+    /// Scratch: the offers taken by the decision at hand.
+    taken: Vec<Offer>,
+}
+
+impl HitDensity {
+    /// An empty policy that has learned nothing.
+    pub fn new(config: &PolicyConfig) -> Self {
+        let scale = Scale::new(config.expected_entries());
+        Self {
+            config: *config,
+            scale,
+            sketch: FrequencySketch::new(scale.entries() as usize),
+            ghost: Ghost::new(scale.entries()),
+            monitor: Monitor::new(scale.entries()),
+            learner: Learner::new(scale),
+            residents: Residents::default(),
+            recent: Recent::new(),
+            clock: 0,
+            epoch_end: FIRST_EPOCH,
+            epoch_len: FIRST_EPOCH,
+            epochs: 0,
+            clamped: 0,
+            sized: false,
+            taken: Vec::new(),
+        }
+    }
+
+    /// One access: counts it, classifies the key and observes it.
+    fn access(&mut self, index: u64, hash: u64, gap: impl FnOnce(&Self) -> Option<u32>) -> Class {
+        self.clock = self.clock.wrapping_add(1);
+        if self.clock == self.epoch_end {
+            self.end_epoch();
+        }
+        let frequency = self.sketch.touch(index);
+        let class = self.scale.class(frequency, gap(self));
+        match self.monitor.observe(hash, class, self.clock) {
+            Some(Lesson::Reused(class, age)) => self.learner.add_reuse(class, self.scale.bucket(age)),
+            Some(Lesson::Lost(class, age)) => self.learner.add_loss(class, self.scale.bucket(age)),
+            None => {}
+        }
+        class
+    }
+
+    /// The class of a key whose miss was heard lately.
+    fn class_of_missed(&self, index: u64) -> Class {
+        let hash = hash(index);
+        self.recent.class(hash).unwrap_or_else(|| {
+            let before = self.sketch.estimate(index).saturating_sub(1);
+            self.scale.class(before, self.ghost.gap(hash, self.clock))
+        })
+    }
+
+    #[cold]
+    fn end_epoch(&mut self) {
+        let full_len = self.scale.entries().max(SHORTEST_EPOCH);
+        let scale = self.scale;
+        let watched = self.monitor.watched(self.clock).map(|(class, age)| (class, scale.bucket(age)));
+        self.learner.learn(scale, watched);
+        if self.epoch_len >= full_len {
+            self.learner.fade();
+        }
+        self.epochs += 1;
+        self.epoch_len = self.epoch_len.saturating_mul(2).min(full_len);
+        self.epoch_end = self.clock.wrapping_add(self.epoch_len);
+        self.ghost.forget_old(self.clock);
+        if self.clock.wrapping_sub(self.clamped) >= 1 << 30 {
+            self.residents.clamp_ages(1 << 31, self.clock);
+            self.monitor.clamp_ages(1 << 31, self.clock);
+            self.clamped = self.clock;
+        }
+    }
+
+    /// Follows the number of residents, once the cache is full or more of them came than expected.
+    fn fit_scale(&mut self, full: bool) {
+        let len = self.residents.len();
+        let entries = self.scale.entries() as usize;
+        if len > entries || full && entries / 8 > len {
+            self.rescale(Scale::new(2 * len));
+        }
+    }
+
+    #[cold]
+    fn rescale(&mut self, to: Scale) {
+        let entries = to.entries();
+        self.sketch.set_entries(entries as usize);
+        self.ghost.resize(entries, self.clock);
+        self.monitor.resize(entries, self.clock);
+        if entries > self.scale.entries() / 16 {
+            self.learner.rescale(self.scale, to);
+        } else {
+            self.learner = Learner::new(to);
+        }
+        self.scale = to;
+        self.epoch_len = FIRST_EPOCH;
+        self.epoch_end = self.clock.wrapping_add(self.epoch_len);
+    }
+
+    /// Takes victims until `shortfall` is found or one is worth more than `limit`. Whether it was found.
+    fn take(&mut self, ledger: &Ledger, shortfall: u64, limit: f32, victims: &mut Vec<Slot>) -> bool {
+        let view = View {
+            ledger,
+            learner: &self.learner,
+            scale: self.scale,
+            clock: self.clock,
+            sized: self.sized,
+            per_cost: self.sized && self.config.objective == Objective::Hits,
+        };
+        let mut freed = 0;
+        while freed < shortfall {
+            let offer = self.residents.take_least(&view);
+            self.taken.push(offer);
+            if offer.density > limit {
+                break;
+            }
+            freed += ledger.cost(offer.slot);
+            victims.push(offer.slot);
+        }
+        let found = freed >= shortfall;
+        for offer in self.taken.drain(..) {
+            match found {
+                true => self.residents.release(offer.slot),
+                false => self.residents.put_back(&view, offer),
+            }
+        }
+        found
+    }
+
+    fn note_cost(&mut self, cost: u64) {
+        self.sized |= cost != 1;
+    }
+}
+
+impl Policy for HitDensity {
+    fn name(&self) -> &'static str {
+        "density"
+    }
+
+    fn hit(&mut self, ledger: &Ledger, slot: Slot) {
+        let index = ledger.index(slot);
+        let class = self.access(index, hash(index), |policy| {
+            Some(policy.clock.wrapping_sub(policy.residents.stamp(slot)))
+        });
+        self.residents.touch(slot, class, self.clock);
+    }
+
+    fn miss(&mut self, _ledger: &Ledger, index: u64) {
+        let hash = hash(index);
+        let class = self.access(index, hash, |policy| policy.ghost.gap(hash, policy.clock));
+        self.recent.note(hash, class);
+    }
+
+    fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {
+        self.fit_scale(true);
+        self.note_cost(candidate.cost);
+        let class = self.class_of_missed(candidate.index);
+        let mut density = self.learner.density(class, 0);
+        if self.config.objective == Objective::Hits {
+            density /= candidate.cost as f32;
+        }
+        if self.take(ledger, candidate.shortfall, density * MARGIN, victims) {
+            return Admission::Admit;
+        }
+        self.ghost.note(hash(candidate.index), self.clock, self.clock);
+        Admission::Reject
+    }
+
+    fn evict(&mut self, ledger: &Ledger, shortfall: u64, keep: Option<Slot>, victims: &mut Vec<Slot>) {
+        if let Some(slot) = keep {
+            self.residents.protect(slot);
+        }
+        self.take(ledger, shortfall, f32::INFINITY, victims);
+        if let Some(slot) = keep {
+            self.residents.release(slot);
+        }
+    }
+
+    fn inserted(&mut self, ledger: &Ledger, slot: Slot) {
+        self.note_cost(ledger.cost(slot));
+        let class = self.class_of_missed(ledger.index(slot));
+        self.residents.push(class, self.clock);
+        self.fit_scale(false);
+    }
+
+    fn removed(&mut self, ledger: &Ledger, slot: Slot, why: Departure) {
+        if why == Departure::Evicted {
+            self.ghost.note(hash(ledger.index(slot)), self.residents.stamp(slot), self.clock);
+        }
+        self.residents.swap_remove(slot);
+    }
+
+    fn moved(&mut self, _from: Slot, _to: Slot) {
+        // Done in `removed`: a swap-remove of the policy's own arrays moves the same entry.
+    }
+
+    fn recosted(&mut self, ledger: &Ledger, slot: Slot, _old_cost: u64) {
+        self.note_cost(ledger.cost(slot));
+    }
+
+    fn clear(&mut self) {
+        *self = Self::new(&self.config);
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![("expected entries", f64::from(self.scale.entries())), ("epochs", self.epochs as f64)]
+    }
+
+    fn memory(&self) -> usize {
+        self.sketch.memory()
+            + self.ghost.memory()
+            + self.monitor.memory()
+            + self.learner.memory()
+            + self.residents.memory()
+            + self.recent.memory()
+            + self.taken.capacity() * size_of::<Offer>()
+    }
+
+    fn check(&self, ledger: &Ledger) -> Result<(), String> {
+        if self.residents.len() != ledger.len() {
+            return Err(format!("density: {} stamps for {} entries", self.residents.len(), ledger.len()));
+        }
+        self.residents.check()
+    }
+}
+
+/// The hash that ghost, monitor and recent misses share; independent of the sketch's.
+#[inline]
+fn hash(index: u64) -> u64 {
+    remix(index ^ 0x6A09_E667_F3BC_C908)
+}
+
+/// The first epoch, in accesses; each one is twice as long as the one before.
+const FIRST_EPOCH: u32 = 64;
+/// The least length of an epoch once they do not grow any more.
+const SHORTEST_EPOCH: u32 = 1000;
+/// A newcomer must be worth more than its victims by the inverse of this factor.
+const MARGIN: f32 = 0.7;

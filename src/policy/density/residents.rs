@@ -1,0 +1,222 @@
+//! The residents as the policy sees them, and the search for the least valuable of them.
+//!
+//! A hand sweeps the dense slab. Every search scores the next [`SWEEP`] entries: being neighbours, they cost a few
+//! cache lines where as many random ones would cost a miss each, and where an entry lies says
+//! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search.
+
+use super::class::{Class, Scale};
+use super::learner::Learner;
+use crate::policy::{Ledger, Slot};
+
+/// Stamp and class by slot, the sweeping hand and the pool. See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Residents {
+    /// The clock at the last access.
+    stamps: Vec<u32>,
+    /// The class since the last access; [`TAKEN`] is added while a decision has the entry in hand.
+    classes: Vec<Class>,
+    /// The slot that the next sweep begins with.
+    hand: usize,
+    pool: Vec<Offer>,
+}
+
+/// What a search needs to know.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) learner: &'a Learner,
+    pub(super) scale: Scale,
+    pub(super) clock: u32,
+    /// Whether entries have costs other than 1.
+    pub(super) sized: bool,
+    /// Whether density is per unit of cost.
+    pub(super) per_cost: bool,
+}
+
+/// An entry that was found to be of little value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    pub(super) slot: Slot,
+    pub(super) density: f32,
+    /// Its stamp when it was scored: an entry used since is not on offer any more.
+    stamp: u32,
+}
+
+impl View<'_> {
+    /// Expected hits per access of residence, and per unit of cost if so wanted.
+    #[inline]
+    pub(super) fn density(&self, class: Class, age: u32, cost: impl FnOnce() -> u64) -> f32 {
+        let density = self.learner.density(class, self.scale.bucket(age));
+        if self.per_cost { density / cost() as f32 } else { density }
+    }
+}
+
+impl Residents {
+    #[inline]
+    pub(super) fn stamp(&self, slot: Slot) -> u32 {
+        self.stamps[slot as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.stamps.len()
+    }
+
+    #[inline]
+    pub(super) fn touch(&mut self, slot: Slot, class: Class, clock: u32) {
+        self.stamps[slot as usize] = clock;
+        self.classes[slot as usize] = class;
+    }
+
+    /// A newcomer was appended.
+    pub(super) fn push(&mut self, class: Class, clock: u32) {
+        self.stamps.push(clock);
+        self.classes.push(class);
+    }
+
+    /// The entry at `slot` leaves and the last one takes its place.
+    pub(super) fn swap_remove(&mut self, slot: Slot) {
+        let last = (self.stamps.len() - 1) as Slot;
+        self.stamps.swap_remove(slot as usize);
+        self.classes.swap_remove(slot as usize);
+        self.pool.retain(|offer| offer.slot != slot);
+        if let Some(offer) = self.pool.iter_mut().find(|offer| offer.slot == last) {
+            offer.slot = slot;
+        }
+    }
+
+    /// Takes the least valuable entry that was found and is not taken yet. There is one.
+    pub(super) fn take_least(&mut self, view: &View<'_>) -> Offer {
+        self.sweep(view);
+        loop {
+            match self.choose(view) {
+                Some(offer) => {
+                    self.classes[offer.slot as usize] |= TAKEN;
+                    return offer;
+                }
+                None => self.sweep(view),
+            }
+        }
+    }
+
+    /// Puts a taken entry out of reach of the searches, as if it had been found.
+    pub(super) fn protect(&mut self, slot: Slot) {
+        self.classes[slot as usize] |= TAKEN;
+        self.pool.retain(|offer| offer.slot != slot);
+    }
+
+    /// Ends the decision for a slot that was taken or protected.
+    pub(super) fn release(&mut self, slot: Slot) {
+        self.classes[slot as usize] &= !TAKEN;
+    }
+
+    /// Puts an entry that was taken in vain back on offer.
+    pub(super) fn put_back(&mut self, view: &View<'_>, offer: Offer) {
+        self.release(offer.slot);
+        self.offer(view, offer);
+    }
+
+    /// Makes no entry older than `limit`. O(n).
+    pub(super) fn clamp_ages(&mut self, limit: u32, clock: u32) {
+        for stamp in &mut self.stamps {
+            if clock.wrapping_sub(*stamp) > limit {
+                *stamp = clock.wrapping_sub(limit);
+            }
+        }
+    }
+
+    /// The lowest offer that still holds.
+    fn choose(&mut self, view: &View<'_>) -> Option<Offer> {
+        loop {
+            let (at, _) = self.pool.iter().enumerate().min_by(|a, b| a.1.density.total_cmp(&b.1.density))?;
+            let offer = self.pool[at];
+            let slot = offer.slot as usize;
+            if self.stamps[slot] != offer.stamp {
+                self.pool.swap_remove(at);
+                continue;
+            }
+            let age = view.clock.wrapping_sub(offer.stamp);
+            let density = view.density(self.classes[slot], age, || view.ledger.cost(offer.slot));
+            if density > offer.density * RECONSIDER {
+                self.pool[at].density = density;
+                continue;
+            }
+            self.pool.swap_remove(at);
+            return Some(Offer { density, ..offer });
+        }
+    }
+
+    /// Scores the next entries and keeps the lowest on offer.
+    fn sweep(&mut self, view: &View<'_>) {
+        if self.hand >= self.stamps.len() {
+            self.hand = 0;
+        }
+        let begin = self.hand;
+        let end = (begin + SWEEP).min(self.stamps.len());
+        self.hand = end;
+        let mut limit = self.limit(view);
+        for at in 0..end - begin {
+            let slot = begin + at;
+            let (class, stamp) = (self.classes[slot], self.stamps[slot]);
+            let age = view.clock.wrapping_sub(stamp);
+            let density = view.density(class, age, || view.ledger.cost(slot as Slot));
+            if density < limit {
+                self.offer(view, Offer { slot: slot as Slot, density, stamp });
+                limit = self.limit(view);
+            }
+        }
+    }
+
+    /// Below which density an entry finds a place in the pool.
+    fn limit(&self, view: &View<'_>) -> f32 {
+        if self.pool.len() < pool_size(view) {
+            return f32::INFINITY;
+        }
+        self.pool.iter().map(|offer| offer.density).fold(0.0, f32::max)
+    }
+
+    fn offer(&mut self, view: &View<'_>, offer: Offer) {
+        if let Some(known) = self.pool.iter_mut().find(|known| known.slot == offer.slot) {
+            *known = offer;
+            return;
+        }
+        if self.pool.len() >= pool_size(view) {
+            let highest = self.pool.iter().enumerate().max_by(|a, b| a.1.density.total_cmp(&b.1.density));
+            match highest {
+                Some((at, highest)) if highest.density > offer.density => _ = self.pool.swap_remove(at),
+                _ => return,
+            }
+        }
+        self.pool.push(offer);
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.stamps.capacity() * size_of::<u32>()
+            + self.classes.capacity()
+            + self.pool.capacity() * size_of::<Offer>()
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.classes.iter().any(|&class| class & TAKEN != 0) {
+            return Err("density: an entry is marked as taken, though nothing is being decided".into());
+        }
+        if self.pool.iter().any(|offer| offer.slot as usize >= self.stamps.len()) {
+            return Err("density: an entry on offer is not resident".into());
+        }
+        Ok(())
+    }
+}
+
+fn pool_size(view: &View<'_>) -> usize {
+    if view.sized { POOL_SIZED } else { POOL_UNIT }
+}
+
+/// Marks a class: the density of a class so large is infinite.
+const TAKEN: Class = 0x80;
+/// Entries scored by one search.
+const SWEEP: usize = 64;
+/// Offers kept where all entries cost the same.
+const POOL_UNIT: usize = 4;
+/// Offers kept where they do not.
+const POOL_SIZED: usize = 16;
+/// An offer is scored again if its density has grown by this factor.
+const RECONSIDER: f32 = 1.5;

@@ -38,7 +38,7 @@ impl LifeTimes {
 /// The life times of evicted entries, from their insertion on; of an entry that was updated, since its last update.
 ///
 /// ```
-/// # fn show(life: &tollgate::life::LifeExpectancy) {
+/// # fn show(life: &tollgate::LifeExpectancy) {
 /// if let Some(median) = life.percentile(50.0) {
 ///     println!("half of the {} evicted entries lived for {median:?} or longer", life.count());
 /// }

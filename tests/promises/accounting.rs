@@ -1,7 +1,8 @@
 //! Nothing is dropped silently; every value is accounted for exactly once; store and ledger agree.
 
-use crate::common::{Books, Literal, Numbers, Value, audit_to_the_end, residents, settle, watchdog};
+use crate::common::{Books, Literal, Numbers, Signal, Value, audit_to_the_end, residents, settle, watchdog};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 use tollgate::clock::ManualClock;
@@ -130,29 +131,40 @@ fn cleared_and_dropped_values_during_inserts_are_accounted_for() {
     watchdog(|| {
         let books = Books::new();
         let cache = accounted(&books, 300).build().unwrap();
+        let signal = Signal::default();
         thread::scope(|scope| {
             for seed in 1..=2 {
-                let (cache, books) = (&cache, &books);
+                let (cache, books, signal) = (&cache, &books, &signal);
                 scope.spawn(move || {
                     let mut numbers = Numbers::new(seed);
-                    for number in 0..6000 {
+                    while signal.is_on() {
                         let key = numbers.below(400);
-                        books.hand_back_refused(cache.try_insert(key, books.value(number), 1 + key % 4));
-                        if number % 7 == 0
+                        books.hand_back_refused(cache.try_insert(key, books.value(0), 1 + key % 4));
+                        if key % 7 == 0
                             && let Some(value) = cache.remove(&numbers.below(400))
                         {
                             books.hand_back(value);
                         }
+                        signal.seen.fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
-            for round in 0..60 {
-                cache.clear();
-                cache.retain(|key, _| !(key.conflict + round).is_multiple_of(3));
-                thread::yield_now();
+            let enough = || {
+                let heard = books.count(Cause::Cleared) > 0 && books.count(Cause::Removed) > 0;
+                heard && signal.seen.load(Ordering::Relaxed) > 8000
+            };
+            for round in 0.. {
+                match round % 2 {
+                    0 => cache.clear(),
+                    _ => cache.retain(|key, _| !(key.conflict + round).is_multiple_of(3)),
+                }
+                thread::sleep(Duration::from_millis(1));
+                if round >= 60 && enough() {
+                    break;
+                }
             }
+            signal.stop();
         });
-        assert!(books.count(Cause::Cleared) > 0 && books.count(Cause::Removed) > 0);
         audit_to_the_end(cache, &books);
     });
 }

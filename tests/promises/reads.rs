@@ -61,20 +61,20 @@ fn nothing_old_is_seen_after(forget: impl Fn(&Cache<u64, u64>, u64) + Send + Syn
                 })
             });
             let readers: Vec<_> = readers.collect();
-            for version in 1..5000 {
+            for version in 1.. {
                 let key = version % 4;
                 cache.insert(key, version, 1 + version % 9);
                 if version % 3 == 0 {
                     forget(&cache, key);
                     floor[key as usize].store(version, Ordering::Release);
                 }
-                if readers.iter().any(thread::ScopedJoinHandle::is_finished) {
+                let enough = version > 5000 && signal.seen.load(Ordering::Relaxed) > 100;
+                if enough || readers.iter().any(thread::ScopedJoinHandle::is_finished) {
                     break;
                 }
             }
             signal.stop();
         });
-        assert!(signal.seen.load(Ordering::Relaxed) > 0);
         settle(&cache);
     });
 }

@@ -217,9 +217,9 @@ fn a_listener_that_puts_back_what_leaves_ends_no_stack_and_no_wait() {
                 .build()
                 .unwrap();
             *lock(&slot) = Some(cache.clone());
-            for key in 0..500 {
+            for key in 0..120 {
                 cache.insert(key, key, 1);
-                if key % 50 == 0 {
+                if key % 20 == 0 {
                     cache.wait().unwrap();
                 }
             }

@@ -37,7 +37,7 @@ mod lru;
 mod queues;
 mod random;
 mod ristretto;
-mod rng;
+pub(crate) mod rng;
 mod s3_fifo;
 mod sieve;
 pub(crate) mod sketch;

@@ -77,6 +77,7 @@ mod sync;
 pub use crate::core::Maintenance;
 pub use builder::Builder;
 pub use cache::{Cache, InsertOptions, Inserted};
+pub use engine::MissRatioCurve;
 pub use error::{BuildError, Inconsistency, InsertError, WaitError};
 pub use key::{KeyHash, KeyHasher};
 pub use life::LifeExpectancy;

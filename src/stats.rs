@@ -1,5 +1,6 @@
 //! What a cache tells of itself.
 
+use crate::engine::MissRatioCurve;
 use crate::life::LifeExpectancy;
 use crate::policy::Parameter;
 use std::fmt;
@@ -74,10 +75,12 @@ pub struct Stats {
     pub policy: &'static str,
     /// What the policy has tuned, now.
     pub parameters: Vec<Parameter>,
-    /// Bytes of heap memory of the engine: ledger, policy and timer wheel.
+    /// Bytes of heap memory of the engine: ledger, policy, timer wheel, and the miss-ratio curve if there is one.
     pub policy_memory: u64,
     /// How long evicted entries had lived, of a sample of them.
     pub life_expectancy: LifeExpectancy,
+    /// What LRU would miss with other budgets; `None` unless [asked for](crate::Builder::miss_ratio_curve).
+    pub miss_ratio_curve: Option<MissRatioCurve>,
 }
 
 impl Stats {
@@ -129,7 +132,11 @@ impl fmt::Display for Stats {
             write!(f, ", {name} {value:.4}")?;
         }
         writeln!(f)?;
-        write!(f, "lifetime     {}", self.life_expectancy)
+        write!(f, "lifetime     {}", self.life_expectancy)?;
+        match &self.miss_ratio_curve {
+            Some(curve) => write!(f, "\n{curve}"),
+            None => Ok(()),
+        }
     }
 }
 

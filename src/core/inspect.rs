@@ -42,7 +42,7 @@ impl Births {
 impl<V> Core<V> {
     /// A snapshot of the counters. Each is exact; together they are of one moment only while nobody works.
     pub(crate) fn stats(&self) -> Stats {
-        let (policy, parameters, recorded, lost, policy_memory) = {
+        let (policy, parameters, recorded, lost, policy_memory, miss_ratio_curve) = {
             let decisions = self.decisions.lock();
             let engine = &decisions.engine;
             (
@@ -51,6 +51,7 @@ impl<V> Core<V> {
                 decisions.drainer.recorded(),
                 decisions.drainer.lost(),
                 engine.memory() as u64,
+                engine.miss_ratio_curve(),
             )
         };
         let misses = self.counted(Count::Misses);
@@ -89,6 +90,7 @@ impl<V> Core<V> {
             parameters,
             policy_memory,
             life_expectancy: self.lifetimes.snapshot(),
+            miss_ratio_curve,
         }
     }
 

@@ -356,7 +356,8 @@ impl<V> Core<V> {
         let num_counters = decisions.engine.ledger().len().saturating_mul(10).max(10);
         let config =
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
-        decisions.engine = Engine::new(PolicyKind::default(), config);
+        let new = Engine::new(PolicyKind::default(), config);
+        let mut old = std::mem::replace(&mut decisions.engine, new);
         decisions.effects.clear();
         decisions.commands.clear();
         for number in 0..self.store.shards() {
@@ -374,6 +375,8 @@ impl<V> Core<V> {
             }
             self.carry_out(decisions, departed);
         }
+        // Not before: that rows ask again is no request of anybody's.
+        old.hand_curve_to(&mut decisions.engine);
     }
 }
 

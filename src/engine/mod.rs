@@ -25,12 +25,15 @@
 //! ```
 
 mod asked;
+mod curve;
 pub(crate) mod ledger;
 
 use crate::expiry::TimerWheel;
 use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
 pub use crate::ring::log::Write;
 use asked::Asked;
+use curve::Curve;
+pub use curve::MissRatioCurve;
 pub use ledger::{Ledger, Slot};
 
 /// Why a row must leave the store.
@@ -64,12 +67,13 @@ pub struct Due {
     pub version: u32,
 }
 
-/// Ledger, policy and timer wheel. See the [module](self).
+/// Ledger, policy and timer wheel, and a miss-ratio curve if asked for. See the [module](self).
 pub struct Engine {
     ledger: Ledger,
     policy: Box<dyn Policy>,
     wheel: TimerWheel,
     asked: Asked,
+    curve: Option<Box<Curve>>,
     /// Scratch: the victims of one decision.
     victims: Vec<Slot>,
     /// Scratch of [`request`](Self::request).
@@ -84,9 +88,21 @@ impl Engine {
             policy: policy.build(&config),
             wheel: TimerWheel::new(),
             asked: Asked::new(),
+            curve: None,
             victims: Vec::new(),
             discarded: Vec::new(),
         }
+    }
+
+    /// The same engine, with a live [miss-ratio curve](Self::miss_ratio_curve) that begins now. It takes less than 512 KiB.
+    pub fn with_miss_ratio_curve(mut self) -> Self {
+        self.curve = Some(Box::new(Curve::new(self.ledger.max_cost())));
+        self
+    }
+
+    /// Gives the curve away, if there is one.
+    pub(crate) fn hand_curve_to(&mut self, other: &mut Self) {
+        other.curve = self.curve.take();
     }
 
     /// The admitted entries.
@@ -104,9 +120,15 @@ impl Engine {
         self.policy.parameters()
     }
 
+    /// What LRU would miss with other budgets; `None` unless [asked for](Self::with_miss_ratio_curve).
+    pub fn miss_ratio_curve(&self) -> Option<MissRatioCurve> {
+        self.curve.as_ref().map(|curve| curve.snapshot())
+    }
+
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096
+        let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
+        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096 + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns
@@ -125,9 +147,15 @@ impl Engine {
     /// A read. Returns whether the entry is resident. Expected O(1).
     pub fn access(&mut self, index: u64) -> bool {
         if let Some(slot) = self.ledger.find(index) {
+            if let Some(curve) = &mut self.curve {
+                curve.hit(index, self.ledger.cost(slot));
+            }
             self.policy.hit(&self.ledger, slot);
             true
         } else {
+            if let Some(curve) = &mut self.curve {
+                curve.miss(index);
+            }
             self.policy.miss(&self.ledger, index);
             self.asked.note(index);
             false
@@ -159,7 +187,14 @@ impl Engine {
     /// to `effects`. Expected O(1) and the number of victims.
     pub fn write(&mut self, write: Write, effects: &mut Vec<Effect>) {
         debug_assert!(write.cost > 0, "no entry is free");
-        match self.ledger.find(write.index) {
+        let slot = self.ledger.find(write.index);
+        if let Some(curve) = &mut self.curve {
+            match slot {
+                Some(_) => curve.hit(write.index, write.cost),
+                None => curve.insert(write.index, write.cost),
+            }
+        }
+        match slot {
             Some(slot) => self.update(slot, write, effects),
             None => self.insert(write, effects),
         }
@@ -167,6 +202,9 @@ impl Engine {
 
     /// The row of `index` was removed by its owner; unknown indices are none of the engine's business.
     pub fn remove(&mut self, index: u64) {
+        if let Some(curve) = &mut self.curve {
+            curve.forget(index);
+        }
         if let Some(slot) = self.ledger.find(index) {
             self.forget(slot, Departure::Removed);
         }
@@ -175,6 +213,9 @@ impl Engine {
     /// Changes the budget. What must leave is appended to `effects`.
     pub fn set_max_cost(&mut self, max_cost: u64, effects: &mut Vec<Effect>) {
         self.ledger.set_max_cost(max_cost);
+        if let Some(curve) = &mut self.curve {
+            curve.resize(max_cost);
+        }
         self.policy.resized(max_cost);
         self.shed(None, effects);
     }
@@ -185,6 +226,9 @@ impl Engine {
         self.policy.clear();
         self.wheel = TimerWheel::new();
         self.asked.clear();
+        if let Some(curve) = &mut self.curve {
+            curve.clear();
+        }
     }
 
     /// Takes the next entry whose deadline is at or before `now_ms` off the timer wheel; it stays in the
@@ -198,6 +242,9 @@ impl Engine {
     /// The due entry is gone from the store.
     pub fn expire(&mut self, due: Due) {
         if let Some(slot) = self.find_due(due) {
+            if let Some(curve) = &mut self.curve {
+                curve.forget(due.index);
+            }
             self.forget(slot, Departure::Expired);
         }
     }
@@ -221,7 +268,7 @@ impl Engine {
         self.wheel.next_due()
     }
 
-    /// Verifies ledger, wheel and policy against each other. O(n); for tests and fuzzing.
+    /// Verifies ledger, wheel, policy and curve, against each other where they share something. O(n); for tests and fuzzing.
     ///
     /// # Errors
     /// A sentence that names what disagrees.
@@ -231,6 +278,7 @@ impl Engine {
             return Err(format!("engine: used {} of {}", self.ledger.used(), self.ledger.max_cost()));
         }
         self.wheel.check(self.ledger.len())?;
+        self.curve.as_ref().map_or(Ok(()), |curve| curve.check())?;
         self.policy.check(&self.ledger)
     }
 

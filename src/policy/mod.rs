@@ -38,7 +38,7 @@ mod plain_sketch;
 mod queues;
 mod random;
 mod ristretto;
-mod rng;
+pub(crate) mod rng;
 mod s3_fifo;
 mod sieve;
 pub(crate) mod sketch;

@@ -146,7 +146,7 @@ impl FrequencySketch {
 /// The finaliser of MurmurHash3 (Appleby; constants of Stafford's variant 13): every bit of the result
 /// depends on every bit of `x`, and no two `x` give the same.
 #[inline]
-pub(super) fn remix(x: u64) -> u64 {
+pub(crate) fn remix(x: u64) -> u64 {
     let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ x >> 31

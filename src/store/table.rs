@@ -15,7 +15,7 @@
 //! tell its hash again.
 
 /// See the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Table<T> {
     /// One word a group: tags in bytes 0 to 6, the overflow count in byte 7.
     groups: Vec<u64>,

@@ -67,6 +67,20 @@ impl Budget {
         self.raise(cost, self.limit.load(Ordering::Relaxed))
     }
 
+    /// Whether half of the slack is taken.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.occupied.load(Ordering::Relaxed).saturating_sub(self.max_cost()) > self.slack() / 2
+    }
+
+    /// Spins for some microseconds until there is room for `cost`; returns whether there was. Reserves nothing.
+    pub(crate) fn await_room(&self, cost: u64) -> bool {
+        (0..PATIENCE).any(|_| {
+            std::hint::spin_loop();
+            let limit = self.limit.load(Ordering::Relaxed);
+            self.occupied.load(Ordering::Relaxed).saturating_add(cost) <= limit
+        })
+    }
+
     /// Gives back the cost of rows that are gone.
     #[inline]
     pub(crate) fn release(&self, cost: u64) {
@@ -124,3 +138,6 @@ impl Budget {
         }
     }
 }
+
+/// How often a writer looks for room before it goes to sleep.
+const PATIENCE: usize = 256;

@@ -60,13 +60,11 @@ impl<V> Core<V> {
         }
     }
 
-    /// Runs a bounded turn that starts with `shard`, unless another thread is at it.
-    pub(super) fn try_maintain_from(&self, shard: usize) {
-        if let Some(decisions) = self.decisions.try_lock() {
-            self.decide_with(decisions, |decisions, departed| {
-                self.turn(decisions, Scope::From(shard), departed)
-            });
-        }
+    /// Runs a bounded turn that starts with `shard`, unless another thread is at it. Returns whether it did.
+    pub(super) fn try_maintain_from(&self, shard: usize) -> bool {
+        let Some(decisions) = self.decisions.try_lock() else { return false };
+        self.decide_with(decisions, |decisions, departed| self.turn(decisions, Scope::From(shard), departed));
+        true
     }
 
     /// Settles everything that was pending before the call, and delivers it.

@@ -119,8 +119,7 @@ impl<V> Core<V> {
                     if growth > self.budget.slack() {
                         break;
                     }
-                    self.count(Count::Helps, 1);
-                    self.maintain(Scope::From(self.store.shard_of(request.key.index)));
+                    self.help(self.store.shard_of(request.key.index), growth);
                 }
             }
         }
@@ -469,6 +468,17 @@ impl<V> Core<V> {
         }
     }
 
+    /// Makes room, or waits until another thread has made some.
+    #[cold]
+    fn help(&self, shard: usize, growth: u64) {
+        self.count(Count::Helps, 1);
+        // Whoever is at it gives room back with every shard that it settles: sooner than this thread could go to
+        // sleep and wake up.
+        if !self.try_maintain_from(shard) && !self.budget.await_room(growth) {
+            self.maintain(Scope::From(shard));
+        }
+    }
+
     /// Sees to it that what was logged is decided upon in time.
     #[inline]
     fn after_write(&self, shard: usize, logged: Logged) {
@@ -481,11 +491,19 @@ impl<V> Core<V> {
             }
         } else if self.settings.maintenance == Maintenance::Inline {
             self.try_maintain();
-        } else if logged.is_first() && self.settings.maintenance == Maintenance::Thread {
-            self.bell.ring();
+        } else if self.settings.maintenance == Maintenance::Thread {
+            if logged.is_first() {
+                self.bell.ring();
+            } else if logged.pending.is_multiple_of(EARLY_HELP) && self.budget.is_tight() {
+                // In good time: a writer that finds no room at all has to wait for whoever is at it.
+                self.try_maintain_from(shard);
+            }
         }
     }
 }
+
+/// How often, in commands of one shard, a writer looks whether room is getting scarce.
+const EARLY_HELP: usize = 16;
 
 /// Gives cost back.
 struct Release<'a, V>(&'a Core<V>, u64);

@@ -140,7 +140,7 @@ fn cleared_and_dropped_values_during_inserts_are_accounted_for() {
                     while signal.is_on() {
                         let key = numbers.below(400);
                         books.hand_back_refused(cache.try_insert(key, books.value(0), 1 + key % 4));
-                        if key % 7 == 0
+                        if key.is_multiple_of(7)
                             && let Some(value) = cache.remove(&numbers.below(400))
                         {
                             books.hand_back(value);

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! *hit*: a read of a resident, chosen at random. *replace*: a read that misses and the insertion that
-//! answers it, in a full cache; most policies evict for it, those that refuse newcomers may do so. A
+//! answers it, in a full cache; most policies evict for it, those that refuse newcomers may do so. `lru+curve` is
+//! LRU with a live miss-ratio curve. A
 //! sample is a batch of 1000 events: read its microseconds as nanoseconds per event. The memory
 //! is printed first.
 
@@ -24,21 +25,26 @@ fn main() {
     divan::main();
 }
 
-/// A policy and a number of residents.
+/// A policy and a number of residents; with or without a miss-ratio curve.
 #[derive(Clone)]
 struct Case {
     kind: PolicyKind,
     residents: u64,
+    has_curve: bool,
 }
 
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.kind.name(), self.residents)
+        let curve = if self.has_curve { "+curve" } else { "" };
+        write!(f, "{}{curve} {}", self.kind.name(), self.residents)
     }
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    PolicyKind::ALL.iter().flat_map(|kind| RESIDENTS.map(|residents| Case { kind: kind.clone(), residents }))
+    let kinds = PolicyKind::ALL.iter().map(|kind| (kind, false)).chain([(&PolicyKind::Lru, true)]);
+    kinds.flat_map(|(kind, has_curve)| {
+        RESIDENTS.map(|residents| Case { kind: kind.clone(), residents, has_curve })
+    })
 }
 
 #[divan::bench(args = cases(), sample_count = 100, sample_size = 1)]
@@ -82,6 +88,9 @@ fn full_engine(case: &Case) -> Engine {
         objective: Objective::Hits,
     };
     let mut engine = Engine::new(case.kind.clone(), config);
+    if case.has_curve {
+        engine = engine.with_miss_ratio_curve();
+    }
     let mut random = Numbers(3);
     // After the first fill, keys up to twice the residents, the lower half twice as popular.
     for step in 0..4 * case.residents {
@@ -98,7 +107,7 @@ fn print_memory() {
     println!("{:<12}{}", "policy", RESIDENTS.map(|residents| format!("{residents:>11}")).concat());
     for kind in PolicyKind::ALL {
         let bytes = RESIDENTS.map(|residents| {
-            let engine = full_engine(&Case { kind: kind.clone(), residents });
+            let engine = full_engine(&Case { kind: kind.clone(), residents, has_curve: false });
             format!("{:>11.1}", engine.memory() as f64 / engine.ledger().len() as f64)
         });
         println!("{:<12}{}", kind.name(), bytes.concat());

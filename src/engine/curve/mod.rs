@@ -37,6 +37,12 @@
 //!
 //! This is not a prediction for the policy in use, which usually misses less often than LRU, and it knows nothing of
 //! [`Policy`](crate::policy::Policy).
+//!
+//! # What it costs
+//!
+//! An event of a key that no level samples costs a comparison; one of a sampled key, two walks through a small tree for
+//! each level. The nearest levels sample most keys of caches up to some 100,000 entries: 60 to 150 ns an event, on a
+//! loaded machine with two cores; 20 to 40 at a million (`cargo bench --bench engine -- lru`).
 
 mod histogram;
 mod level;

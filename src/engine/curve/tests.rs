@@ -136,6 +136,26 @@ fn a_large_set_of_keys_is_told_nearly() {
     }
 }
 
+/// Every second request is of one key, which no level samples, or all of them.
+#[test]
+fn a_very_hot_key_is_accounted_for_whether_it_is_sampled_or_not() {
+    let mut keys: Vec<u64> = (0..200_000).map(spread).collect();
+    keys.sort_unstable_by_key(|&index| hash(index));
+    for hot in [keys[0], keys[keys.len() - 1]] {
+        let mut random = SplitMix64::new(5);
+        let mut draw = |nth| if nth % 2 == 0 { hot } else { keys[random.below(200_000) as usize] };
+        let trace: Trace = (0..1_000_000).map(|nth| (draw(nth), 1)).collect();
+        let exact = Exact::of(&trace);
+        let mut curve = Curve::without_ageing(4_000_000);
+        let snapshot = curve.play(&trace).snapshot();
+        assert!(curve.levels.iter().all(|level| level.rate() < 0.1), "it may be outside of every sample");
+        for max_cost in [2_000, 20_000, 100_000, 200_000] {
+            let error = snapshot.miss_ratio_at(max_cost) - exact.miss_ratio_at(max_cost);
+            assert!(error.abs() < 0.02, "{error} at {max_cost}");
+        }
+    }
+}
+
 /// A loop is one step. Where it is told to be is a matter of the rate alone.
 #[test]
 fn the_step_of_a_loop_is_where_the_loop_ends() {

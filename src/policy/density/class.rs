@@ -36,7 +36,7 @@ impl Scale {
     /// {< C/4, < C, < 4C, < 16C, < 64C, more}.
     #[inline]
     fn gap_level(self, gap: u32) -> usize {
-        let gap = 4 * u64::from(gap) >> self.entries.trailing_zeros();
+        let gap = (4 * u64::from(gap)) >> self.entries.trailing_zeros();
         match gap {
             0 => 0,
             gap => (1 + gap.ilog2() as usize / 2).min(GAP_UNKNOWN - 1),

@@ -220,7 +220,7 @@ impl HitDensity {
     /// policy believe in the residents. None of more than average cost: it would have to displace many.
     fn is_lucky(&self, ledger: &Ledger, candidate: Candidate) -> bool {
         let average = ledger.used() / ledger.len().max(1) as u64;
-        candidate.cost <= average && remix(candidate.index ^ u64::from(self.clock)) % LUCK == 0
+        candidate.cost <= average && remix(candidate.index ^ u64::from(self.clock)).is_multiple_of(LUCK)
     }
 
     fn note_cost(&mut self, cost: u64) {

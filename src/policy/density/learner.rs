@@ -173,7 +173,7 @@ fn default_hazard(scale: Scale) -> Row {
     let half = f64::from(scale.entries()) / 2.0;
     std::array::from_fn(|bucket| {
         let (begin, end) = (scale.begin(bucket) + half, scale.begin(bucket + 1) + half);
-        (1.0 - (begin / end).sqrt()) as f32
+        (1.0 - begin / end) as f32
     })
 }
 

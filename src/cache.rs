@@ -122,7 +122,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// Inserts or replaces. Returns whether the value was accepted and is visible now; the policy may still
     /// turn it away later, which the listener hears.
     ///
-    /// A `cost` of 0 is the weigher's, or 1. False if the cost exceeds `max_cost`, if `replace_if` kept
+    /// A `cost` of 0 is the weigher's, or 1; one entry costs at most 2^44 - 1 (16 TiB, where costs are bytes). False if
+    /// the cost exceeds that or `max_cost`, if `replace_if` kept
     /// the old value, or if the policy rejected the entry at once (a strict cache, or a cost beyond the slack);
     /// [`try_insert`](Self::try_insert) says which, and hands the value back.
     ///
@@ -131,7 +132,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.try_insert(key, value, cost).is_ok()
     }
 
-    /// Inserts or replaces an entry that lives for `ttl`; `Duration::ZERO` is for ever.
+    /// Inserts or replaces an entry that lives for `ttl`; `Duration::ZERO` is for ever, and so is whatever ends more
+    /// than 34 years after the cache was built.
     pub fn insert_with_ttl(&self, key: impl AsKey<K>, value: V, cost: u64, ttl: Duration) -> bool {
         let options = InsertOptions { time_to_live: Some(ttl), ..Default::default() };
         self.try_insert_with(key, value, cost, options).is_ok()

@@ -40,7 +40,7 @@ pub enum InsertError<V> {
         value: V,
         /// What it would cost, the overhead included if that is charged.
         cost: u64,
-        /// The budget at the time.
+        /// The most that it might have cost: the budget at the time, or 2^44 - 1 if the budget is larger.
         max_cost: u64,
     },
     /// The policy turned it away at once. Only where an insert is decided before it returns: in a strict

@@ -1,6 +1,6 @@
 //! Costs: never free, never overflowing, and exactly what was said.
 
-use crate::common::{Books, Value, audit_to_the_end, settle};
+use crate::common::{Books, Numbers, Value, audit_to_the_end, settle};
 use tollgate::policy::PolicyKind;
 use tollgate::{Builder, Cache, Cause, InsertError, Inserted, Maintenance};
 
@@ -81,32 +81,45 @@ fn charged_overhead_is_the_documented_number_of_bytes() {
 
 const ROW: u64 = 32;
 
+/// The most that a row can hold: about 17.6 million million.
+const MOST: u64 = (1 << 44) - 1;
+
 #[test]
 fn costs_do_not_overflow() {
     for policy in PolicyKind::ALL {
-        for slack in [None, Some(0), Some(u64::MAX)] {
-            let mut builder = manual(u64::MAX).policy(policy.clone()).charge_overhead(true);
-            if let Some(slack) = slack {
-                builder = builder.slack(slack);
+        for max_cost in [MOST, 3 * MOST + 1, u64::MAX] {
+            for slack in [0, 7, u64::MAX] {
+                let cache = manual(max_cost).policy(policy.clone()).slack(slack).build().unwrap();
+                let mut numbers = Numbers::new(4);
+                for _ in 0..200 {
+                    let (key, part) = (numbers.below(12), numbers.below(5));
+                    assert!(!cache.insert(key, key, [MOST + 1, u64::MAX / 2, u64::MAX][part as usize % 3]));
+                    cache.insert(key, key, MOST >> (part * 3));
+                    cache.get(&numbers.below(12));
+                    cache.check().unwrap();
+                    assert!(cache.census().cost <= max_cost.saturating_add(slack));
+                }
+                cache.set_max_cost(u64::MAX);
+                (10..200).for_each(|key| _ = cache.insert(key, key, MOST));
+                cache.set_max_cost(1);
+                settle(&cache);
+                assert_eq!(cache.stats().policy_panics, 0, "{policy:?}, {max_cost}, slack {slack}");
             }
-            let cache = builder.build().unwrap();
-            let half = u64::MAX / 2;
-            for (key, cost) in
-                [(1, half), (2, half), (1, u64::MAX), (3, u64::MAX - 5), (2, half), (2, u64::MAX - 9), (3, 1)]
-            {
-                cache.insert(key, key, cost);
-                cache.get(&key);
-                cache.check().unwrap();
-            }
-            cache.insert(4, 4, u64::MAX);
-            cache.remove(&4);
-            cache.set_max_cost(half);
-            cache.set_max_cost(u64::MAX);
-            (10..200).for_each(|key| _ = cache.insert(key, key, u64::MAX / 100));
-            settle(&cache);
-            assert_eq!(cache.stats().policy_panics, 0, "{policy:?} with slack {slack:?}");
         }
     }
+    let charged = manual(u64::MAX).charge_overhead(true).build().unwrap();
+    assert!(!charged.insert(1, 1, u64::MAX), "an overhead on top of it does not wrap");
+    assert!(charged.is_empty());
+}
+
+#[test]
+fn one_entry_costs_at_most_what_a_row_can_hold() {
+    let cache = manual(u64::MAX).build().unwrap();
+    assert!(cache.insert(1, 1, MOST));
+    assert_eq!(cache.cost(), MOST);
+    let error = cache.try_insert(2, 2, MOST + 1).unwrap_err();
+    assert!(matches!(error, InsertError::TooCostly { value: 2, max_cost: MOST, .. }), "{error:?}");
+    settle(&cache);
 }
 
 #[test]

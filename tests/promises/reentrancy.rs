@@ -93,9 +93,11 @@ fn every_method_from_a_listener(maintenance: Maintenance, slack: u64) {
         settle(&cache);
         assert!(calls.load(Ordering::Relaxed) > 400);
         if maintenance == Maintenance::Thread {
+            // Nobody but the processor looks after what expires while no writer is short of room.
+            cache.clear();
             eventually("the processor has called, too", || {
-                cache.insert(1, books.value(0), 1);
-                thread::sleep(Duration::from_millis(2));
+                cache.insert_with_ttl(1, books.value(0), 1, Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(5));
                 lock(&on_threads).contains(&Some("tollgate".into()))
             });
         }

@@ -73,7 +73,7 @@ impl<V> Core<V> {
         }
     }
 
-    /// A quarter of a stripe of the access ring has filled.
+    /// A part of a stripe of the access ring has filled.
     #[cold]
     pub(super) fn drain_soon(&self) {
         if self.settings.maintenance == Maintenance::Manual {

@@ -88,7 +88,7 @@ impl AccessRing {
         (ring, drainer)
     }
 
-    /// Notes that `index` was read. Returns whether a quarter of a stripe has filled since this last returned true for it: a good
+    /// Notes that `index` was read. Returns whether a part of a stripe has filled since this last returned true for it: a good
     /// time to have the ring drained.
     ///
     /// Never waits. Index 0 is noted as 1, as 0 is the vacant slot.
@@ -174,9 +174,9 @@ fn slot_of(position: u64) -> usize {
 }
 
 /// Slots of a stripe: a power of two. The model checker gets few, to see laps.
-const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 512 };
+const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 2048 };
 /// Positions after which a reader is told that it is time to drain.
-const PART: u64 = if cfg!(tollgate_loom) { 1 } else { CAPACITY as u64 / 4 };
+const PART: u64 = if cfg!(tollgate_loom) { 1 } else { 128 };
 /// A drain looks at every stripe.
 const MAX_STRIPES: usize = 32;
 

@@ -239,6 +239,9 @@ impl<V> Core<V> {
         shard: usize,
         departed: &mut Vec<Departed<V>>,
     ) -> usize {
+        // For every log, not once for a turn: the ring is small, and a hit of a resident should be heard before a
+        // newcomer is weighed against it.
+        self.drain_reads(decisions);
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
         let done = decisions.commands.len();

@@ -104,5 +104,7 @@ impl Player<'_> {
     }
 }
 
-const BATCH: usize = 32;
+/// Few, as the requests of one batch are played while those of the next are: the more, the further from the
+/// trace's order.
+const BATCH: usize = 4;
 const REPORT_EVERY: u64 = 1 << 14;

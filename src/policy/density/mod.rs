@@ -220,7 +220,7 @@ impl HitDensity {
     /// policy believe in the residents. None of more than average cost: it would have to displace many.
     fn is_lucky(&self, ledger: &Ledger, candidate: Candidate) -> bool {
         let average = ledger.used() / ledger.len().max(1) as u64;
-        candidate.cost <= average && remix(candidate.index ^ u64::from(self.clock)).is_multiple_of(LUCK)
+        candidate.cost <= average && remix(candidate.index ^ self.epochs).is_multiple_of(LUCK)
     }
 
     fn note_cost(&mut self, cost: u64) {
@@ -349,7 +349,7 @@ fn hash(index: u64) -> u64 {
 const FIRST_EPOCH: u32 = 64;
 /// The least length of an epoch once they do not grow any more.
 const SHORTEST_EPOCH: u32 = 1000;
-/// One newcomer in so many comes in unexamined.
+/// One newcomer in so many comes in unexamined, each epoch others.
 const LUCK: u64 = 256;
 /// A newcomer must be worth more than its victims by the inverse of this factor.
 const MARGIN: f32 = 0.7;

@@ -220,3 +220,80 @@ const POOL_UNIT: usize = 4;
 const POOL_SIZED: usize = 16;
 /// An offer is scored again if its density has grown by this factor.
 const RECONSIDER: f32 = 1.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `len` entries of class 0, stamped 0, 1, 2, ...: by its priors a learner prefers the last.
+    fn residents(len: u32) -> (Residents, Ledger, Learner) {
+        let (mut residents, mut ledger) = (Residents::default(), Ledger::new(u64::MAX));
+        for stamp in 0..len {
+            residents.push(0, stamp);
+            ledger.push(stamp.into(), 1, 0);
+        }
+        (residents, ledger, Learner::new(Scale::new(64)))
+    }
+
+    fn view<'a>(ledger: &'a Ledger, learner: &'a Learner) -> View<'a> {
+        View { ledger, learner, scale: Scale::new(64), clock: 5000, sized: false, per_cost: false }
+    }
+
+    #[test]
+    fn every_entry_is_taken_once() {
+        let (mut residents, ledger, learner) = residents(300);
+        let view = view(&ledger, &learner);
+        let mut taken: Vec<Slot> = (0..300).map(|_| residents.take_least(&view).slot).collect();
+        assert!(residents.check().is_err());
+        taken.iter().for_each(|&slot| residents.release(slot));
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..300));
+        residents.check().unwrap();
+    }
+
+    #[test]
+    fn an_entry_used_since_it_was_found_is_not_on_offer() {
+        let (mut residents, ledger, learner) = residents(300);
+        residents.clamp_ages(0, 4990);
+        (0..5).for_each(|slot| residents.touch(slot, 0, slot));
+        let view = view(&ledger, &learner);
+        let first = residents.take_least(&view).slot;
+        assert!(first < 5 && residents.pool.iter().all(|offer| offer.slot < 5));
+        (0..5).for_each(|slot| residents.touch(slot, 34, 5000));
+        for _ in 0..290 {
+            assert!(residents.take_least(&view).slot >= 5);
+        }
+    }
+
+    #[test]
+    fn offers_follow_their_entries() {
+        let (mut residents, ledger, learner) = residents(64);
+        let view = view(&ledger, &learner);
+        for slot in [7, 63] {
+            let stamp = residents.stamp(slot);
+            residents.offer(&view, Offer { slot, density: 1.0, stamp });
+        }
+        residents.swap_remove(7);
+        assert_eq!(residents.choose(&view).map(|offer| (offer.slot, offer.stamp)), Some((7, 63)));
+        assert_eq!(residents.choose(&view).map(|offer| offer.slot), None, "what left is not on offer");
+    }
+
+    #[test]
+    fn what_was_put_back_is_found_again() {
+        let (mut residents, ledger, learner) = residents(64);
+        let view = view(&ledger, &learner);
+        let offer = residents.take_least(&view);
+        residents.put_back(&view, offer);
+        residents.check().unwrap();
+        let again = (0..64).map(|_| residents.take_least(&view).slot).any(|slot| slot == offer.slot);
+        assert!(again);
+    }
+
+    #[test]
+    fn the_costly_go_first_where_requests_count() {
+        let (mut residents, mut ledger, learner) = residents(64);
+        ledger.restate(17, 1000, 0);
+        let view = View { sized: true, per_cost: true, ..view(&ledger, &learner) };
+        assert_eq!(residents.take_least(&view).slot, 17);
+    }
+}

@@ -64,7 +64,7 @@ impl<K: ?Sized, V> Builder<K, V> {
 impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
     /// What a value costs where the caller passes a cost of 0. A result of 0 counts as 1: no entry is free.
     ///
-    /// Called on the inserting thread, with no lock held.
+    /// Called on the inserting thread, with no lock held (but for [`Cache::compute`], which asks under the lock of a shard).
     pub fn weigher(mut self, weigher: impl Fn(&V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Box::new(weigher));
         self

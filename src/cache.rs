@@ -1,5 +1,13 @@
 //! The handle.
 
+mod load;
+mod modify;
+#[cfg(feature = "async")]
+mod tasks;
+
+pub use load::{Reservation, Vacancy};
+pub use modify::Computed;
+
 use crate::builder::Builder;
 use crate::core::{Core, Lifetime, Request, in_callback};
 use crate::engine::ledger::Ledger;
@@ -169,8 +177,13 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
             None if options.if_present => Lifetime::Kept,
             None => Lifetime::Default,
         };
-        let request =
-            Request { key: key.key_hash(&self.hasher), cost, lifetime, only_present: options.if_present };
+        let request = Request {
+            key: key.key_hash(&self.hasher),
+            cost,
+            lifetime,
+            only_present: options.if_present,
+            flight: None,
+        };
         self.core
             .insert(request, value)
             .map(|updated| if updated { Inserted::Replaced } else { Inserted::New })

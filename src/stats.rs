@@ -57,6 +57,14 @@ pub struct Stats {
     pub helps: u64,
     /// Inserts that were decided before they returned.
     pub decided_at_once: u64,
+    /// Loads that began (`get_or_insert_with` and its kin).
+    pub loads: u64,
+    /// Of these, those that brought no value: an error, a panic, a future or a reservation that was dropped.
+    pub loads_failed: u64,
+    /// Of these, those whose value was not kept, because the key was written, removed or cleared meanwhile.
+    pub loads_overtaken: u64,
+    /// Loads under way, less those that were overtaken.
+    pub loading: u64,
     /// Turns of maintenance, by whomever.
     pub turns: u64,
     /// Panics of listeners and destructors during maintenance.
@@ -126,6 +134,11 @@ impl fmt::Display for Stats {
             f,
             "maintenance  {} turns, {} helps, {} decided at once, {} refusals, {} callback panics",
             self.turns, self.helps, self.decided_at_once, self.refusals, self.callback_panics
+        )?;
+        writeln!(
+            f,
+            "loads        {} begun, {} failed, {} overtaken, {} under way",
+            self.loads, self.loads_failed, self.loads_overtaken, self.loading
         )?;
         write!(f, "policy       {}", self.policy)?;
         for (name, value) in &self.parameters {

@@ -192,6 +192,19 @@ impl<V> Core<V> {
         }
     }
 
+    /// Runs `job` and delivers what departs by it only afterwards: callbacks may wait for what `job` has yet to end.
+    pub(super) fn delivering_after<R>(&self, job: impl FnOnce() -> R) -> R {
+        let marked = Marked::new(std::ptr::from_ref(self).addr());
+        let outcome = job();
+        if marked.is_some() {
+            drop(marked);
+            if self.has_deferred() {
+                self.deliver(Vec::new());
+            }
+        }
+        outcome
+    }
+
     fn deliver_one(&self, gone: Departed<V>) {
         let Departed { key, cost, value, cause } = gone;
         let counts = match cause {

@@ -190,7 +190,7 @@ impl<V> Core<V> {
     }
 
     /// Returns the number of reads.
-    fn drain_reads(&self, decisions: &mut Decisions) -> usize {
+    pub(super) fn drain_reads(&self, decisions: &mut Decisions) -> usize {
         let Decisions { engine, drainer, heard, .. } = decisions;
         heard.clear();
         drainer.drain(&self.reads, |index| heard.push(index));
@@ -239,11 +239,12 @@ impl<V> Core<V> {
         shard: usize,
         departed: &mut Vec<Departed<V>>,
     ) -> usize {
-        // For every log, not once for a turn: the ring is small, and a hit of a resident should be heard before a
-        // newcomer is weighed against it.
-        self.drain_reads(decisions);
         self.store.dirty().unmark(shard);
         self.store.write(shard).swap_log(&mut decisions.commands);
+        // After the swap: the misses that these insertions answer are in the ring by now, and must be heard before them, or
+        // they would be counted twice. And for every log, not once for a turn: the ring is small, and the hits of residents
+        // should be heard before newcomers are weighed against them.
+        self.drain_reads(decisions);
         let done = decisions.commands.len();
         self.whet(done);
         let Decisions { engine, commands, effects, births, .. } = decisions;

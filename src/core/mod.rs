@@ -2,6 +2,8 @@
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
+//! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
+//! - `modify` — reading and writing in one step.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
@@ -14,6 +16,7 @@
 //! | a shard's lock | its rows and its log | `decisions` |
 //! | a second shard's lock | the same | `decisions` and one shard's lock |
 //! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//! | a flight's state | who waits for a load, how it ended | nothing of ours |
 //!
 //! Only the holder of `decisions` ever holds two shards, and nobody waits for `decisions` with a shard's lock in
 //! hand: no cycle can form. No user code runs under any of them but what is documented at the method
@@ -21,11 +24,17 @@
 
 mod deliver;
 mod inspect;
+mod load;
 mod maintain;
+mod modify;
 mod read;
 mod write;
 
 pub(crate) use deliver::in_callback;
+pub(crate) use load::Lead;
+pub use load::Loaded;
+pub(crate) use modify::Done;
+pub use modify::Op;
 pub(crate) use write::{Lifetime, Request};
 
 use crate::budget::Budget;
@@ -154,6 +163,9 @@ enum Count {
     Clears,
     Helps,
     DecidedAtOnce,
+    Loads,
+    LoadsFailed,
+    LoadsOvertaken,
     CallbackPanics,
     PolicyPanics,
     Turns,

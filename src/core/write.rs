@@ -11,10 +11,12 @@ use super::maintain::Scope;
 use super::{Core, Count, Decisions, Maintenance};
 use crate::clock::deadline_ms;
 use crate::error::InsertError;
+use crate::flight::FlightId;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) lifetime: Lifetime,
     /// Replace a present entry or do nothing.
     pub(crate) only_present: bool,
+    /// The load that the value comes from: it counts only if nothing has overtaken it.
+    pub(crate) flight: Option<FlightId>,
 }
 
 /// What an insert will do to its shard, as seen under the shard's lock.
@@ -64,9 +68,10 @@ impl Plan {
 }
 
 /// Why an insert was not written.
-enum Refusal {
+pub(super) enum Refusal {
     Kept,
     Absent,
+    Overtaken,
     TooCostly { cost: u64, max_cost: u64 },
 }
 
@@ -91,7 +96,7 @@ enum Try<V> {
 }
 
 /// What became of an eager attempt.
-enum Attempt<V> {
+pub(super) enum Attempt<V> {
     Written { updated: bool },
     Refused(InsertError<V>),
     NoRoom { value: V, growth: u64 },
@@ -132,6 +137,7 @@ impl<V> Core<V> {
         let number = self.store.shard_of(key.index);
         let (row, live, logged) = {
             let mut shard = self.store.write(number);
+            shard.loads.overtake(key);
             let place =
                 shard.place_of(key.index).filter(|&place| shard.at(place).conflict == key.conflict)?;
             let live = self.is_live(shard.at(place));
@@ -196,7 +202,7 @@ impl<V> Core<V> {
     /// another writer could take room that the engine believes to be taken still, and be turned away after its insert
     /// returned true.
     #[inline]
-    fn give_back(&self, shard: usize, cost: u64) {
+    pub(super) fn give_back(&self, shard: usize, cost: u64) {
         if self.budget.slack() > 0 {
             self.budget.release(cost);
         } else if cost > 0 {
@@ -209,7 +215,7 @@ impl<V> Core<V> {
     }
 
     /// What the caller's cost comes to: never free, never overflowing.
-    fn charge(&self, cost: u64, value: &V) -> u64 {
+    pub(super) fn charge(&self, cost: u64, value: &V) -> u64 {
         let cost = match (&self.settings.weigher, cost) {
             (Some(weigher), 0) => weigher(value),
             _ => cost,
@@ -218,8 +224,20 @@ impl<V> Core<V> {
     }
 
     fn write_eagerly(&self, request: &Request, value: V) -> Attempt<V> {
+        let shard = self.store.write(self.store.shard_of(request.key.index));
+        self.write_locked(shard, request, value, |_| ())
+    }
+
+    /// Writes into the shard of the request, which the caller has locked. If there is no room, `no_room` is called before the lock
+    /// is given back.
+    pub(super) fn write_locked(
+        &self,
+        mut shard: RwLockWriteGuard<'_, Shard<V>>,
+        request: &Request,
+        value: V,
+        no_room: impl FnOnce(&mut Shard<V>),
+    ) -> Attempt<V> {
         let number = self.store.shard_of(request.key.index);
-        let mut shard = self.store.write(number);
         let plan = match self.plan(&shard, request, &value) {
             Ok(plan) => plan,
             Err(refusal) => {
@@ -238,6 +256,7 @@ impl<V> Core<V> {
         }
         let growth = request.cost.saturating_sub(plan.old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
+            no_room(&mut shard);
             drop(shard);
             return Attempt::NoRoom { value, growth };
         }
@@ -300,6 +319,7 @@ impl<V> Core<V> {
         let _unhold = Unhold(self);
         let due = decisions.engine.next_due();
         let outcome = loop {
+            self.drain_reads(decisions);
             self.settle_all(decisions, departed);
             let outcome = self.decide_one(request, value, decisions, departed);
             if !matches!(outcome, Try::Unsettled) {
@@ -382,6 +402,9 @@ impl<V> Core<V> {
     /// Looks at what is there. The only user code here is `replace_if`, and the clock.
     fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
+        if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
+            return Err(Refusal::Overtaken);
+        }
         let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
         let place = shard.place_of(index);
         let Some(row) = place.map(|place| shard.at(place)) else {
@@ -445,16 +468,20 @@ impl<V> Core<V> {
     fn exchange(&self, shard: &mut Shard<V>, request: &Request, plan: &Plan, value: V) -> Departed<V> {
         shard.tally.written(true, request.cost);
         shard.tally.quiet_updates += 1;
+        shard.loads.overtake(request.key);
         let row = shard.at_mut(plan.place.expect("an update has found a row"));
         let value = std::mem::replace(&mut row.value, value);
         self.settings.idle.inspect(|&idle| row.touch(idle, plan.now));
         Departed { key: request.key, cost: request.cost, value, cause: Cause::Replaced }
     }
 
-    fn refuse(&self, refusal: Refusal, value: V) -> InsertError<V> {
-        self.count(Count::Refusals, 1);
+    pub(super) fn refuse(&self, refusal: Refusal, value: V) -> InsertError<V> {
+        let counted =
+            if matches!(refusal, Refusal::Overtaken) { Count::LoadsOvertaken } else { Count::Refusals };
+        self.count(counted, 1);
         match refusal {
-            Refusal::Kept => InsertError::Kept(value),
+            // Only a load is ever overtaken, and it does not ask why its value was not kept.
+            Refusal::Kept | Refusal::Overtaken => InsertError::Kept(value),
             Refusal::Absent => InsertError::Absent(value),
             Refusal::TooCostly { cost, max_cost } => InsertError::TooCostly { value, cost, max_cost },
         }
@@ -462,7 +489,7 @@ impl<V> Core<V> {
 
     /// Called under the shard's lock: a log that just started must be found.
     #[inline]
-    fn mark_first(&self, shard: usize, logged: Logged) {
+    pub(super) fn mark_first(&self, shard: usize, logged: Logged) {
         if logged.is_first() {
             self.store.dirty().mark(shard);
         }
@@ -481,7 +508,7 @@ impl<V> Core<V> {
 
     /// Sees to it that what was logged is decided upon in time.
     #[inline]
-    fn after_write(&self, shard: usize, logged: Logged) {
+    pub(super) fn after_write(&self, shard: usize, logged: Logged) {
         if logged.pending >= HIGH_WATER {
             self.count(Count::Helps, 1);
             if logged.pending >= FLOOD_MARK {

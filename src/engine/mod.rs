@@ -128,7 +128,7 @@ impl Engine {
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
         let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + Asked::memory() + curve
+        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096 + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns
@@ -157,23 +157,20 @@ impl Engine {
                 curve.miss(index);
             }
             self.policy.miss(&self.ledger, index);
-            self.asked.ask(index);
+            self.asked.note(index);
             false
         }
     }
 
-    /// A drain of the access ring: reads, in order. The same as [`access`](Self::access) for each but those that are known from
-    /// their insertion; and the memory that they need is fetched for many at a time.
+    /// Reads, in order. The same as [`access`](Self::access) for each, but the memory that they need is
+    /// fetched for many at a time.
     pub(crate) fn access_all(&mut self, indices: &[u64]) {
         for batch in indices.chunks(BATCH) {
             self.anticipate(batch.iter().copied());
             for &index in batch {
-                if !self.asked.is_answered(index) {
-                    self.access(index);
-                }
+                self.access(index);
             }
         }
-        self.asked.drained();
     }
 
     /// Touches what commands and reads about these keys will need. The loads do not depend on each other, so
@@ -295,7 +292,7 @@ impl Engine {
     }
 
     fn insert(&mut self, write: Write, effects: &mut Vec<Effect>) {
-        if !self.asked.answer(write.index) {
+        if !self.asked.take(write.index) {
             self.policy.miss(&self.ledger, write.index);
         }
         if !self.make_room(write.index, write.cost, effects) {

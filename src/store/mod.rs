@@ -8,10 +8,12 @@
 //! refused for good.
 
 mod dirty;
+mod loads;
 mod row;
 mod table;
 
 pub(crate) use dirty::Dirty;
+pub(crate) use loads::Loads;
 pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
 pub(crate) use table::{Place, Table};
 
@@ -33,6 +35,8 @@ pub(crate) struct Shard<V> {
     /// The version of the next write.
     next_version: Version,
     pub(crate) tally: Tally,
+    /// The keys that are being loaded. Whatever writes or removes a key overtakes its load.
+    pub(crate) loads: Loads<V>,
 }
 
 /// What the writers of a shard count, under its lock: exact, and free beside the lock.
@@ -130,6 +134,11 @@ impl<V> Store<V> {
         sum
     }
 
+    /// The number of keys that are being loaded.
+    pub(crate) fn loading(&self) -> usize {
+        (0..self.shards()).map(|shard| self.read(shard).loads.len()).sum()
+    }
+
     /// The number of rows; exact only while nobody writes.
     pub(crate) fn len(&self) -> usize {
         (0..self.shards()).map(|shard| self.read(shard).len()).sum()
@@ -143,6 +152,7 @@ impl<V> Shard<V> {
             log: Vec::new(),
             next_version: Version::default(),
             tally: Tally::default(),
+            loads: Loads::new(),
         }
     }
 
@@ -191,6 +201,7 @@ impl<V> Shard<V> {
         deadline: u64,
         value: V,
     ) -> (&Row<V>, Option<Row<V>>) {
+        self.loads.overtake(key);
         let row = Row::new(key, cost, deadline, self.next_version, value);
         self.next_version = self.next_version.next();
         match place {
@@ -203,6 +214,14 @@ impl<V> Shard<V> {
                 (self.rows.at(place), None)
             }
         }
+    }
+
+    /// Gives the row at a place another cost, and with it the next version. Logs nothing.
+    pub(crate) fn recost(&mut self, place: Place, cost: u64) -> &Row<V> {
+        let row = self.rows.at_mut(place);
+        row.recost(cost, self.next_version);
+        self.next_version = self.next_version.next();
+        row
     }
 
     /// Takes the row at a place out. Logs nothing.
@@ -227,6 +246,7 @@ impl<V> Shard<V> {
     /// Takes everything: the rows, and the commands that no longer matter.
     pub(crate) fn take_all(&mut self) -> Table<Row<V>> {
         self.log.clear();
+        self.loads.overtake_all();
         std::mem::replace(&mut self.rows, Table::new())
     }
 

@@ -96,9 +96,18 @@ impl<V> Row<V> {
     /// A row. `cost` is at least 1 and at most [`MAX_ENTRY_COST`]; a deadline beyond the last is never.
     pub(crate) fn new(key: KeyHash, cost: u64, deadline: u64, version: Version, value: V) -> Self {
         debug_assert!((1..=MAX_ENTRY_COST).contains(&cost), "costs are checked before they come here");
-        let stake = NonZeroU64::new(cost << VERSION_BITS | u64::from(version.0)).expect("no entry is free");
+        let stake = Self::stake(cost, version);
         let KeyHash { index, conflict } = key;
         Self { index, conflict, stake, times: AtomicU64::new(deadline.min(NEVER)), value }
+    }
+
+    /// Another cost, and a version that stands for it.
+    pub(crate) fn recost(&mut self, cost: u64, version: Version) {
+        self.stake = Self::stake(cost, version);
+    }
+
+    fn stake(cost: u64, version: Version) -> NonZeroU64 {
+        NonZeroU64::new(cost << VERSION_BITS | u64::from(version.0)).expect("no entry is free")
     }
 
     pub(crate) fn key(&self) -> KeyHash {

@@ -438,18 +438,3 @@ fn more_recorded_traces_are_told_nearly() {
         "weblog_elastic",
     ]);
 }
-
-#[test]
-fn a_miss_and_its_insertion_are_one_reference_in_whichever_order_they_are_heard() {
-    let mut engine = Engine::new(PolicyKind::Lru, config(100)).with_miss_ratio_curve();
-    let references = |engine: &Engine| engine.curve.as_ref().map(|curve| curve.references);
-    let write = |index| Write { index, version: 0, cost: 10, deadline: None };
-    engine.access_all(&[1 << 40]);
-    engine.write(write(1 << 40), &mut Vec::new());
-    assert_eq!(references(&engine), Some(1));
-    engine.write(write(2 << 40), &mut Vec::new());
-    engine.access_all(&[2 << 40]);
-    assert_eq!(references(&engine), Some(2));
-    engine.access_all(&[1 << 40, 2 << 40]);
-    assert_eq!(references(&engine), Some(4), "but what is read later counts");
-}

@@ -1,0 +1,251 @@
+//! The life of a load: one caller leads, the others join; see [`flight`](crate::flight) for the words.
+//!
+//! Written once, as a future. A thread runs it with a load that is ready at once, so that it sleeps nowhere but
+//! where it waits for another's flight; a task awaits it.
+
+use super::{Core, Count, Lifetime, Request};
+use crate::flight::{Aboard, Flight, Outcome};
+use crate::key::KeyHash;
+use crate::sync;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a load brought: a value, what it costs, and how long it may live.
+///
+/// For loads that know these only when they have the value: a page of so many bytes, a token with its expiry, an
+/// absence to be remembered for a short while.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{Cache, Loaded};
+///
+/// # fn fetch(_: &str) -> std::io::Result<Option<String>> { Ok(None) }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // `None` is remembered too: a name that does not exist is not asked for again for five seconds.
+/// let names: Cache<str, Option<String>> = Cache::new(10_000, 1 << 20)?;
+/// let found = names.get_or_load("nobody", || {
+///     fetch("nobody").map(|name| match name {
+///         Some(name) => Loaded::new(Some(name.clone()), name.len() as u64),
+///         None => Loaded::new(None, 1).time_to_live(Duration::from_secs(5)),
+///     })
+/// })?;
+/// assert_eq!(found, None);
+/// assert!(names.contains_key("nobody"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what was loaded is inserted by the method that asked for it"]
+pub struct Loaded<V> {
+    /// The value.
+    pub value: V,
+    /// Its cost; 0 is the weigher's, or 1.
+    pub cost: u64,
+    /// How long the entry lives: `None` is what the builder said, zero is for ever.
+    pub time_to_live: Option<Duration>,
+}
+
+impl<V> Loaded<V> {
+    /// A value that lives as long as the builder said. A `cost` of 0 is the weigher's, or 1.
+    pub fn new(value: V, cost: u64) -> Self {
+        Self { value, cost, time_to_live: None }
+    }
+
+    /// Lets the entry live for `ttl`; `Duration::ZERO` is for ever.
+    pub fn time_to_live(self, ttl: Duration) -> Self {
+        Self { time_to_live: Some(ttl), ..self }
+    }
+}
+
+/// What a caller finds who wants a value that was not there.
+pub(crate) enum Boarding<'a, V> {
+    /// It is there by now.
+    Present(V),
+    /// Another caller is loading it.
+    Joined(sync::Arc<Flight<V>>),
+    /// This caller is to load it.
+    Leads(Lead<'a, V>),
+}
+
+/// The duty to load a value. Dropping it abandons the flight.
+pub(crate) struct Lead<'a, V> {
+    core: &'a Core<V>,
+    /// `None` once it has landed.
+    flight: Option<sync::Arc<Flight<V>>>,
+}
+
+impl<V> Core<V> {
+    /// The value of a key, its flight, or the duty to load it: looked up and listed in one step.
+    pub(crate) fn board(&self, key: KeyHash) -> Boarding<'_, V>
+    where
+        V: Clone,
+    {
+        self.keep_time();
+        let mut shard = self.store.write(self.store.shard_of(key.index));
+        if let Some(row) = shard.find(key).filter(|row| self.is_live(row)) {
+            self.touch(row);
+            return Boarding::Present(row.value.clone());
+        }
+        if let Some(flight) = shard.loads.find(key) {
+            let flight = sync::Arc::clone(flight);
+            drop(shard);
+            assert!(!Aboard::is(flight.id()), "{RECURSION}");
+            return Boarding::Joined(flight);
+        }
+        let flight = shard.loads.begin(key);
+        drop(shard);
+        self.count(Count::Loads, 1);
+        Boarding::Leads(Lead { core: self, flight: Some(flight) })
+    }
+
+    /// The value of a key, or what `load` makes of it. `load` is polled by at most one caller at a time.
+    pub(crate) async fn load<E>(
+        &self,
+        key: KeyHash,
+        load: impl Future<Output = Result<Loaded<V>, E>>,
+    ) -> Result<V, Arc<E>>
+    where
+        V: Clone,
+        E: Send + Sync + 'static,
+    {
+        let mut load = pin!(load);
+        let lead = loop {
+            match self.board(key) {
+                Boarding::Present(value) => return Ok(value),
+                Boarding::Leads(lead) => break lead,
+                Boarding::Joined(flight) => match &*flight.landing().await {
+                    Outcome::Loaded(value) => return Ok(value.clone()),
+                    Outcome::Failed(error) => {
+                        // An error of another type was meant for other callers: this one tries for itself.
+                        if let Ok(error) = Arc::downcast(Arc::clone(error)) {
+                            return Err(error);
+                        }
+                    }
+                    Outcome::Abandoned => {}
+                },
+            }
+        };
+        let loaded = poll_fn(|context| {
+            let _aboard = lead.aboard();
+            load.as_mut().poll(context)
+        })
+        .await;
+        match loaded {
+            Ok(loaded) => Ok(lead.land(loaded)),
+            Err(error) => Err(lead.fail(error)),
+        }
+    }
+
+    /// The value of a key, or the duty to load it.
+    pub(crate) async fn reserve(&self, key: KeyHash) -> Result<V, Lead<'_, V>>
+    where
+        V: Clone,
+    {
+        loop {
+            match self.board(key) {
+                Boarding::Present(value) => return Ok(value),
+                Boarding::Leads(lead) => return Err(lead),
+                Boarding::Joined(flight) => {
+                    if let Outcome::Loaded(value) = &*flight.landing().await {
+                        return Ok(value.clone());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'a, V> Lead<'a, V> {
+    /// Leads a flight that was begun without a load: to learn whether something overtakes it.
+    pub(super) fn new(core: &'a Core<V>, flight: sync::Arc<Flight<V>>) -> Self {
+        Self { core, flight: Some(flight) }
+    }
+
+    /// Ends a flight that brought nothing to those who joined it: they look again.
+    pub(super) fn release(mut self) {
+        self.delist();
+        self.end(Outcome::Abandoned);
+    }
+
+    /// Marks that this thread is running the load.
+    fn aboard(&self) -> Aboard {
+        Aboard::new(self.flight().id())
+    }
+
+    /// Offers what was loaded to the cache, unless the flight was overtaken, and gives it to all who joined and to the caller.
+    pub(crate) fn land(mut self, loaded: Loaded<V>) -> V
+    where
+        V: Clone,
+    {
+        // A listener may ask for the very key: it is called when the flight has landed.
+        let core = self.core;
+        core.delivering_after(|| self.commit(loaded))
+    }
+
+    fn commit(&mut self, loaded: Loaded<V>) -> V
+    where
+        V: Clone,
+    {
+        let Loaded { value, cost, time_to_live } = loaded;
+        let kept = value.clone();
+        let flight = self.flight();
+        let request = Request {
+            key: flight.key(),
+            cost,
+            lifetime: time_to_live.map_or(Lifetime::Default, Lifetime::For),
+            only_present: false,
+            flight: Some(flight.id()),
+        };
+        // A value that the cache does not take is dropped: there is one more of it.
+        let _ = self.core.insert(request, value);
+        self.delist();
+        // Whoever has joined holds the flight; nobody joins any more.
+        if sync::Arc::strong_count(self.flight()) > 1 {
+            let outcome = Outcome::Loaded(kept.clone());
+            self.end(outcome);
+        } else {
+            self.flight = None;
+        }
+        kept
+    }
+
+    /// Gives an error to all who joined and to the caller.
+    pub(crate) fn fail<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
+        let error = Arc::new(error);
+        self.core.count(Count::LoadsFailed, 1);
+        self.delist();
+        self.end(Outcome::Failed(Arc::clone(&error) as Arc<_>));
+        error
+    }
+
+    fn flight(&self) -> &sync::Arc<Flight<V>> {
+        self.flight.as_ref().expect("a flight that has landed leads nobody")
+    }
+
+    /// Sees to it that nobody joins the flight any more.
+    fn delist(&self) {
+        let flight = self.flight();
+        let store = &self.core.store;
+        store.write(store.shard_of(flight.key().index)).loads.end(flight.key(), flight.id());
+    }
+
+    fn end(&mut self, outcome: Outcome<V>) {
+        if let Some(flight) = self.flight.take() {
+            flight.land(outcome);
+        }
+    }
+}
+
+impl<V> Drop for Lead<'_, V> {
+    fn drop(&mut self) {
+        if self.flight.is_some() {
+            self.core.count(Count::LoadsFailed, 1);
+            self.delist();
+            self.end(Outcome::Abandoned);
+        }
+    }
+}
+
+const RECURSION: &str = "a load waits for itself: its loader asked for the key that it is loading";

@@ -1,0 +1,244 @@
+//! Reading and writing in one step: the caller's closure sees the entry and says what becomes of it, all under the lock of
+//! its shard.
+//!
+//! What fits is written on the spot. If a larger cost finds no room, room can only be made with the lock given
+//! back. So that no other writer builds on what is being replaced meanwhile, the old row leaves before that, and the value
+//! goes the way of an insert, unless something else overtakes it: as if the policy had evicted the entry between two writes, which it
+//! may do at any time.
+
+use super::deliver::Departed;
+use super::load::Lead;
+use super::write::{Attempt, Refusal};
+use super::{Core, Lifetime, Request};
+use crate::clock::millis;
+use crate::error::InsertError;
+use crate::flight::Flight;
+use crate::key::KeyHash;
+use crate::listener::Cause;
+use crate::ring::log::Write;
+use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Row, Shard};
+use crate::sync;
+use parking_lot::RwLockWriteGuard;
+use std::time::Duration;
+
+/// What is to become of an entry; what the closure of [`Cache::compute`](crate::Cache::compute) returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op<V> {
+    /// It stays, with whatever the closure has changed in its value.
+    Keep,
+    /// It stays, and costs so much from now on; 0 is the weigher's, or 1. Its deadline stays.
+    Recost(u64),
+    /// This value takes its place, or is inserted.
+    Put {
+        /// The value.
+        value: V,
+        /// Its cost; 0 is the weigher's, or 1.
+        cost: u64,
+    },
+    /// It is removed, and handed to the caller.
+    Remove,
+}
+
+/// What was done.
+pub(crate) enum Done<V> {
+    Absent,
+    Kept,
+    Written { updated: bool },
+    Removed(V),
+}
+
+/// An entry that left for want of room, and the flight that stands for its key until it is back.
+struct Vacated<V> {
+    flight: sync::Arc<Flight<V>>,
+    gone: Option<(Row<V>, Logged)>,
+}
+
+type Held<'a, V> = RwLockWriteGuard<'a, Shard<V>>;
+
+impl<V> Core<V> {
+    /// Changes a live value in place. `change` runs under the shard's lock.
+    pub(crate) fn update(&self, key: KeyHash, change: impl FnOnce(&mut V)) -> bool {
+        self.keep_time();
+        let mut shard = self.store.write(self.store.shard_of(key.index));
+        let Some(place) = self.live(&shard, key) else { return false };
+        change(&mut shard.at_mut(place).value);
+        self.changed(shard, place);
+        true
+    }
+
+    /// Lets `choose` see and change a live value, and does what it says. `choose` runs under the shard's lock.
+    pub(crate) fn compute(
+        &self,
+        key: KeyHash,
+        choose: impl FnOnce(Option<&mut V>) -> Op<V>,
+    ) -> Result<Done<V>, InsertError<V>> {
+        self.keep_time();
+        let number = self.store.shard_of(key.index);
+        let mut shard = self.store.write(number);
+        let place = self.live(&shard, key);
+        match (choose(place.map(|place| &mut shard.at_mut(place).value)), place) {
+            (Op::Put { value, cost }, _) => self.put_computed(shard, key, cost, value),
+            (_, None) => Ok(Done::Absent),
+            (Op::Keep, Some(place)) => {
+                self.changed(shard, place);
+                Ok(Done::Kept)
+            }
+            (Op::Recost(cost), Some(place)) => self.recost(shard, place, cost),
+            (Op::Remove, Some(place)) => {
+                let (row, logged) = self.take_out(&mut shard, place);
+                drop(shard);
+                self.give_back(number, row.cost());
+                self.after_write(number, logged);
+                Ok(Done::Removed(row.value))
+            }
+        }
+    }
+
+    fn live(&self, shard: &Shard<V>, key: KeyHash) -> Option<Place> {
+        shard.place_of(key.index).filter(|&place| {
+            let row = shard.at(place);
+            row.conflict == key.conflict && self.is_live(row)
+        })
+    }
+
+    /// A value was changed in place: neither cost nor deadline, so that the engine need not hear of it but as an access.
+    fn changed(&self, mut shard: Held<'_, V>, place: Place) {
+        let row = shard.at(place);
+        let (key, cost) = (row.key(), row.cost());
+        self.touch(row);
+        shard.loads.overtake(key);
+        shard.tally.written(true, cost);
+        shard.tally.quiet_updates += 1;
+        drop(shard);
+        if self.reads.record(key.index) {
+            self.drain_soon();
+        }
+    }
+
+    /// Takes a live row out.
+    fn take_out(&self, shard: &mut Shard<V>, place: Place) -> (Row<V>, Logged) {
+        let row = shard.remove(place);
+        shard.loads.overtake(row.key());
+        shard.tally.removed(row.cost());
+        let logged = shard.log_remove(row.index);
+        self.mark_first(self.store.shard_of(row.index), logged);
+        (row, logged)
+    }
+
+    fn put_computed(
+        &self,
+        shard: Held<'_, V>,
+        key: KeyHash,
+        cost: u64,
+        value: V,
+    ) -> Result<Done<V>, InsertError<V>> {
+        let charged = self.charge(cost, &value);
+        let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
+        if charged > max_cost {
+            drop(shard);
+            return Err(self.refuse(Refusal::TooCostly { cost: charged, max_cost }, value));
+        }
+        let request =
+            Request { key, cost: charged, lifetime: Lifetime::Default, only_present: false, flight: None };
+        let mut vacated = None;
+        let attempt = self.write_locked(shard, &request, value, |shard| {
+            let gone = self.live(shard, key).map(|place| self.take_out(shard, place));
+            vacated = Some(self.vacate(shard, key, gone));
+        });
+        match (attempt, vacated) {
+            (Attempt::NoRoom { value, .. }, Some(Vacated { flight, gone })) => {
+                let (old, logged) = gone.unzip();
+                let freed = old.as_ref().map_or(0, Row::cost);
+                let updated = old.is_some();
+                let request = Request { cost, flight: Some(flight.id()), ..request };
+                let outcome = self.refill(request, flight, value, freed, logged);
+                old.into_iter().for_each(|row| self.depart(Departed::new(row, Cause::Removed)));
+                outcome.map(|()| Done::Written { updated })
+            }
+            (Attempt::Refused(error), _) => Err(error),
+            (Attempt::Written { updated }, _) => Ok(Done::Written { updated }),
+            (Attempt::NoRoom { .. }, None) => unreachable!("without room, the row is vacated"),
+        }
+    }
+
+    fn recost(&self, mut shard: Held<'_, V>, place: Place, cost: u64) -> Result<Done<V>, InsertError<V>> {
+        let row = shard.at(place);
+        let (key, old_cost, deadline) = (row.key(), row.cost(), row.deadline());
+        let number = self.store.shard_of(key.index);
+        let charged = self.charge(cost, &row.value);
+        if charged == old_cost {
+            self.changed(shard, place);
+            return Ok(Done::Kept);
+        }
+        // All that may panic comes before the first change: the weigher and the clock are the user's.
+        let now = self.now();
+        self.touch(row);
+        let due = self.expiry(row);
+        let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
+        if charged > max_cost {
+            let (row, logged) = self.take_out(&mut shard, place);
+            drop(shard);
+            self.give_back(number, old_cost);
+            self.after_write(number, logged);
+            return Err(self.refuse(Refusal::TooCostly { cost: charged, max_cost }, row.value));
+        }
+        let growth = charged.saturating_sub(old_cost);
+        if growth > 0 && !self.budget.try_reserve(growth) {
+            let (row, logged) = self.take_out(&mut shard, place);
+            let Vacated { flight, .. } = self.vacate(&mut shard, key, None);
+            drop(shard);
+            let ttl = match deadline {
+                NEVER => Duration::ZERO,
+                deadline => Duration::from_millis(deadline.saturating_sub(millis(now)).max(1)),
+            };
+            let request = Request {
+                key,
+                cost,
+                lifetime: Lifetime::For(ttl),
+                only_present: false,
+                flight: Some(flight.id()),
+            };
+            let outcome = self.refill(request, flight, row.value, old_cost, Some(logged));
+            return outcome.map(|()| Done::Written { updated: true });
+        }
+        shard.loads.overtake(key);
+        shard.tally.written(true, charged);
+        let version = shard.recost(place, charged).version();
+        let logged = shard.log_write(Write { index: key.index, version, cost: charged, deadline: due });
+        self.mark_first(number, logged);
+        drop(shard);
+        self.give_back(number, old_cost.saturating_sub(charged));
+        self.after_write(number, logged);
+        Ok(Done::Written { updated: true })
+    }
+
+    /// Keeps the place of a key that has no row now.
+    fn vacate(&self, shard: &mut Shard<V>, key: KeyHash, gone: Option<(Row<V>, Logged)>) -> Vacated<V> {
+        shard.loads.overtake(key);
+        Vacated { flight: shard.loads.begin(key), gone }
+    }
+
+    /// Inserts a value whose row was taken out for want of room, unless something overtook it.
+    #[cold]
+    fn refill(
+        &self,
+        request: Request,
+        flight: sync::Arc<Flight<V>>,
+        value: V,
+        freed: u64,
+        logged: Option<Logged>,
+    ) -> Result<(), InsertError<V>> {
+        let lead = Lead::new(self, flight);
+        let number = self.store.shard_of(request.key.index);
+        // A listener may ask for the key: it is called when the flight has landed.
+        self.delivering_after(|| {
+            self.give_back(number, freed);
+            if let Some(logged) = logged {
+                self.after_write(number, logged);
+            }
+            let outcome = self.insert(request, value).map(|_| ());
+            lead.release();
+            outcome
+        })
+    }
+}

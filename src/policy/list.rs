@@ -34,7 +34,8 @@ pub(crate) struct List {
     newest: Slot,
     oldest: Slot,
     len: usize,
-    cost: u64,
+    /// Wider than a cost: ghosts are counted too, and may come to more than a budget can.
+    cost: u128,
 }
 
 impl Default for List {
@@ -49,14 +50,14 @@ impl List {
         self.len
     }
 
-    /// The sum of the costs of the members.
+    /// The sum of the costs of the members, as far as it can be told.
     pub(crate) fn cost(&self) -> u64 {
-        self.cost
+        u64::try_from(self.cost).unwrap_or(u64::MAX)
     }
 
     /// Adjusts the sum for a member whose cost changed.
     pub(crate) fn recost(&mut self, old: u64, new: u64) {
-        self.cost = self.cost - old + new;
+        self.cost = self.cost - u128::from(old) + u128::from(new);
     }
 
     /// The oldest member.
@@ -89,7 +90,7 @@ impl List {
         }
         self.newest = slot;
         self.len += 1;
-        self.cost += cost;
+        self.cost += u128::from(cost);
     }
 
     /// Takes a member out.
@@ -104,7 +105,7 @@ impl List {
             older => links.newer[older as usize] = newer,
         }
         self.len -= 1;
-        self.cost -= cost;
+        self.cost -= u128::from(cost);
     }
 
     /// Makes a member the newest.
@@ -129,5 +130,23 @@ impl List {
             NONE => self.oldest = to,
             older => links.newer[older as usize] = to,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_may_cost_more_than_a_budget_can() {
+        let (mut links, mut list) = (Links::default(), List::default());
+        for slot in 0..3 {
+            list.push(&mut links, slot, u64::MAX);
+        }
+        assert_eq!(list.cost(), u64::MAX);
+        list.recost(u64::MAX, 5);
+        list.unlink(&mut links, 1, u64::MAX);
+        list.unlink(&mut links, 2, u64::MAX);
+        assert_eq!(list.cost(), 5);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock, Ticks, millis_up};
-use crate::core::{Core, Maintenance, ReplaceIf, Settings, Slack, Weigher};
+use crate::core::{Core, Expiry, Maintenance, ReplaceIf, Settings, Slack, Weigher};
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::key::{KeyHasher, SecretHasher};
@@ -27,6 +27,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     slack: Slack,
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
+    expiry: Option<Box<dyn Expiry<V>>>,
     clock: Arc<dyn Clock>,
     policy: PolicyKind,
     objective: Objective,
@@ -49,6 +50,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             slack: Slack::Share,
             time_to_live: None,
             time_to_idle: None,
+            expiry: None,
             clock: Arc::new(SystemClock::new()),
             policy: PolicyKind::default(),
             objective: Objective::default(),
@@ -107,6 +109,12 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
         self
     }
 
+    /// Who decides how long each entry lives, beyond one time for all; see [`Expiry`].
+    pub fn expiry(mut self, expiry: impl Expiry<V> + 'static) -> Self {
+        self.expiry = Some(Box::new(expiry));
+        self
+    }
+
     /// Who hears of every value that leaves other than into the hands of a caller.
     ///
     /// Called with no lock held, after the state has settled, on whichever thread settled it; any method of
@@ -138,6 +146,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             slack: self.slack,
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
+            expiry: self.expiry,
             clock: self.clock,
             policy: self.policy,
             objective: self.objective,
@@ -218,6 +227,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             overhead: if self.charge_overhead { Cache::<K, V, S>::entry_overhead() } else { 0 },
             slack: self.slack,
             time_to_live: self.time_to_live,
+            expiry: self.expiry,
             // A time to idle beyond what milliseconds can count is no time to idle.
             idle: self.time_to_idle.map(millis_up).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
             ticks: Ticks::new(self.clock),

@@ -86,7 +86,11 @@ impl<V> Core<V> {
         let mut shard = self.store.write(self.store.shard_of(key.index));
         if let Some(row) = shard.find(key).filter(|row| self.is_live(row)) {
             self.touch(row);
-            return Boarding::Present(row.value.clone());
+            let value = row.value.clone();
+            let retime = self.settings.expiry.as_ref().and_then(|_| self.hear_read(row));
+            drop(shard);
+            retime.inspect(|retime| self.retime(retime));
+            return Boarding::Present(value);
         }
         if let Some(flight) = shard.loads.find(key) {
             let flight = sync::Arc::clone(flight);

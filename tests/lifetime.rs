@@ -386,3 +386,76 @@ fn readers_and_writers_change_deadlines_at_once() {
         cache.check().unwrap();
     });
 }
+
+/// When each of a thousand entries expires.
+fn deadlines(seed: u64, share: f64, ttl: Duration) -> Vec<Duration> {
+    let clock = ManualClock::new();
+    let cache: Cache<(u64, u64), u64, _> = Cache::builder(10_000, 10_000)
+        .key_hasher(common::Literal)
+        .maintenance(Maintenance::Manual)
+        .clock(clock)
+        .seed(seed)
+        .ttl_jitter(share)
+        .time_to_live(ttl)
+        .build()
+        .unwrap();
+    (0..1_000).for_each(|key| assert!(cache.insert((key << 40, key), key, 1)));
+    (0..1_000).map(|key| cache.remaining_ttl(&(key << 40, key)).unwrap()).collect()
+}
+
+#[test]
+fn jitter_spreads_what_is_written_together_and_its_seed_decides() {
+    let spread = deadlines(1, 0.2, ms(1_000));
+    assert!(spread.iter().all(|left| (ms(800)..=ms(1_000)).contains(left)), "{spread:?}");
+    let early = spread.iter().filter(|&&left| left < ms(900)).count();
+    assert!((400..600).contains(&early), "{early} of 1000 expire in the first half");
+    assert_eq!(spread, deadlines(1, 0.2, ms(1_000)));
+    assert_ne!(spread, deadlines(2, 0.2, ms(1_000)));
+    assert!(deadlines(1, 0.0, ms(1_000)).iter().all(|&left| left == ms(1_000)));
+    assert!(deadlines(1, 0.9, Duration::MAX).iter().all(|&left| left == Duration::MAX));
+    assert!(deadlines(1, 0.9, Duration::from_nanos(1)).iter().all(|&left| left == ms(1)));
+    for share in [1.0, -0.5, f64::NAN] {
+        let error = Cache::<u64, u64>::builder(1, 1).ttl_jitter(share).build().unwrap_err();
+        assert_eq!(error, tollgate::BuildError::NoShare);
+    }
+}
+
+#[test]
+fn what_is_said_by_hand_or_kept_is_not_cut() {
+    let clock = ManualClock::new();
+    let cache = builder(&clock).ttl_jitter(0.5).time_to_live(ms(100_000)).build().unwrap();
+    for key in 0..20 {
+        cache.insert_with_ttl(key, key, 1, ms(1_000));
+        let left = cache.remaining_ttl(&key).unwrap();
+        assert!((ms(500)..=ms(1_000)).contains(&left));
+        cache.insert_if_present(key, key + 1, 1);
+        cache.compute(&key, |_| tollgate::Op::Recost(2)).unwrap();
+        assert_eq!(cache.remaining_ttl(&key), Some(left));
+        cache.set_ttl(&key, ms(1_000));
+        assert_eq!(cache.remaining_ttl(&key), Some(ms(1_000)));
+        let loaded = Loaded::new(0, 1).time_to_live(ms(1_000));
+        cache.get_or_load(&(key + 100), || Ok::<_, ()>(loaded)).unwrap();
+        assert!((ms(500)..=ms(1_000)).contains(&cache.remaining_ttl(&(key + 100)).unwrap()));
+    }
+    check(&cache);
+}
+
+#[test]
+fn an_absence_is_remembered_for_its_own_time() {
+    let clock = ManualClock::new();
+    let cache: Cache<u64, Option<u64>> = builder(&clock).time_to_live(ms(100)).build().unwrap();
+    let asked = AtomicU64::new(0);
+    let ask = |found: Option<u64>| {
+        cache.get_or_load(&1, || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, ()>(found.map_or(Loaded::absent(ms(5)), |found| Loaded::new(Some(found), 10)))
+        })
+    };
+    assert_eq!((ask(None), ask(Some(1))), (Ok(None), Ok(None)));
+    assert_eq!((asked.load(Ordering::Relaxed), cache.cost()), (1, 1));
+    clock.advance(ms(5));
+    assert_eq!((ask(Some(1)), ask(None)), (Ok(Some(1)), Ok(Some(1))));
+    clock.advance(ms(99));
+    assert_eq!((ask(None), cache.cost()), (Ok(Some(1)), 10));
+    check(&cache);
+}

@@ -127,8 +127,8 @@ impl<V> Core<V> {
             Lifetime::Until(deadline) => return deadline,
             Lifetime::Kept => old.map_or(NEVER, Row::deadline),
             Lifetime::For(Duration::ZERO) => NEVER,
-            Lifetime::For(ttl) => self.after(ttl),
-            Lifetime::Default => self.settings.time_to_live.map_or(NEVER, |ttl| self.after(ttl)),
+            Lifetime::For(ttl) => self.about(request.key, ttl),
+            Lifetime::Default => self.settings.time_to_live.map_or(NEVER, |ttl| self.about(request.key, ttl)),
         };
         let Some(expiry) = &self.settings.expiry else { return given };
         let entry =
@@ -236,5 +236,17 @@ impl<V> Core<V> {
     /// The deadline of what is to live for `ttl`, which is not zero.
     fn after(&self, ttl: Duration) -> u64 {
         deadline_ms(self.now(), ttl).unwrap_or(NEVER).min(NEVER)
+    }
+
+    /// The deadline of what is to live for `ttl`, which is not zero, or somewhat shorter.
+    fn about(&self, key: KeyHash, ttl: Duration) -> u64 {
+        let now = self.now();
+        match deadline_ms(now, ttl) {
+            Some(deadline) if deadline < NEVER => {
+                let now_ms = millis(now);
+                now_ms + self.settings.jitter.shorten(key.index, deadline - now_ms)
+            }
+            _ => NEVER,
+        }
     }
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// let found = names.get_or_load("nobody", || {
 ///     fetch("nobody").map(|name| match name {
 ///         Some(name) => Loaded::new(Some(name.clone()), name.len() as u64),
-///         None => Loaded::new(None, 1).time_to_live(Duration::from_secs(5)),
+///         None => Loaded::absent(Duration::from_secs(5)),
 ///     })
 /// })?;
 /// assert_eq!(found, None);
@@ -56,6 +56,13 @@ impl<V> Loaded<V> {
     /// Lets the entry live for `ttl`; `Duration::ZERO` is for ever.
     pub fn time_to_live(self, ttl: Duration) -> Self {
         Self { time_to_live: Some(ttl), ..self }
+    }
+}
+
+impl<T> Loaded<Option<T>> {
+    /// That there is no value, to be remembered for `ttl` at a cost of 1. `Duration::ZERO` is for ever.
+    pub fn absent(ttl: Duration) -> Self {
+        Self { value: None, cost: 1, time_to_live: Some(ttl) }
     }
 }
 

@@ -25,6 +25,7 @@
 
 mod deliver;
 mod inspect;
+mod jitter;
 mod lifetime;
 mod load;
 mod maintain;
@@ -33,6 +34,7 @@ mod read;
 mod write;
 
 pub(crate) use deliver::in_callback;
+pub(crate) use jitter::Jitter;
 pub(crate) use lifetime::Lifetime;
 pub use lifetime::{Expiry, Lifespan, Living};
 pub(crate) use load::Lead;
@@ -87,6 +89,7 @@ pub(crate) struct Settings<V> {
     pub(crate) slack: Slack,
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
+    pub(crate) jitter: Jitter,
     pub(crate) expiry: Option<Box<dyn Expiry<V>>>,
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,

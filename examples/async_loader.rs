@@ -29,7 +29,7 @@ impl Site {
                     let cost = html.len() as u64;
                     Loaded::new(Some(html), cost)
                 }
-                _ => Loaded::new(None, 1).time_to_live(Duration::from_secs(5)),
+                _ => Loaded::absent(Duration::from_secs(5)),
             })
         };
         self.pages.get_or_load_async(path, render).await

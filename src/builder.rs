@@ -2,7 +2,7 @@
 
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock, Ticks, millis_up};
-use crate::core::{Core, Maintenance, ReplaceIf, Settings, Slack, Weigher};
+use crate::core::{Core, Expiry, Jitter, Maintenance, ReplaceIf, Settings, Slack, Weigher};
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::key::{KeyHasher, SecretHasher};
@@ -27,6 +27,8 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     slack: Slack,
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
+    ttl_jitter: f64,
+    expiry: Option<Box<dyn Expiry<V>>>,
     clock: Arc<dyn Clock>,
     policy: PolicyKind,
     objective: Objective,
@@ -49,6 +51,8 @@ impl<K: ?Sized, V> Builder<K, V> {
             slack: Slack::Share,
             time_to_live: None,
             time_to_idle: None,
+            ttl_jitter: 0.0,
+            expiry: None,
             clock: Arc::new(SystemClock::new()),
             policy: PolicyKind::default(),
             objective: Objective::default(),
@@ -107,6 +111,21 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
         self
     }
 
+    /// By how much a time to live is cut at random, so that what was written together does not expire together: up to this share of
+    /// it, from 0 (the default) up to but not including 1. The cut depends on the key and the [`seed`](Self::seed) alone.
+    ///
+    /// It applies to what the builder, an insert or a load says; not to [`set_ttl`](Cache::set_ttl) and its kin, nor to what an [`Expiry`] decides.
+    pub fn ttl_jitter(mut self, share: f64) -> Self {
+        self.ttl_jitter = share;
+        self
+    }
+
+    /// Who decides how long each entry lives, beyond one time for all; see [`Expiry`].
+    pub fn expiry(mut self, expiry: impl Expiry<V> + 'static) -> Self {
+        self.expiry = Some(Box::new(expiry));
+        self
+    }
+
     /// Who hears of every value that leaves other than into the hands of a caller.
     ///
     /// Called with no lock held, after the state has settled, on whichever thread settled it; any method of
@@ -138,6 +157,8 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             slack: self.slack,
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
+            ttl_jitter: self.ttl_jitter,
+            expiry: self.expiry,
             clock: self.clock,
             policy: self.policy,
             objective: self.objective,
@@ -169,7 +190,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
         self
     }
 
-    /// The seed of the policy's random choices. The default is different for every cache. The hasher has
+    /// The seed of the policy's random choices, and of the [`ttl_jitter`](Self::ttl_jitter). The default is different for every cache. The hasher has
     /// secrets of its own.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -193,7 +214,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
     /// Builds the cache, and starts its thread if it is to have one.
     ///
     /// # Errors
-    /// If a budget, a number of counters or a duration is 0, or the thread cannot be started.
+    /// If a budget, a number of counters or a duration is 0, the jitter is no share, or the thread cannot be started.
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
         if self.num_counters == 0 {
             return Err(BuildError::NoCounters);
@@ -218,6 +239,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             overhead: if self.charge_overhead { Cache::<K, V, S>::entry_overhead() } else { 0 },
             slack: self.slack,
             time_to_live: self.time_to_live,
+            jitter: Jitter::new(self.ttl_jitter, seed).ok_or(BuildError::NoShare)?,
+            expiry: self.expiry,
             // A time to idle beyond what milliseconds can count is no time to idle.
             idle: self.time_to_idle.map(millis_up).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
             ticks: Ticks::new(self.clock),

@@ -1,5 +1,6 @@
 //! The handle.
 
+mod lifetime;
 mod load;
 mod modify;
 #[cfg(feature = "async")]

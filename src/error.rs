@@ -13,6 +13,8 @@ pub enum BuildError {
     NoBudget,
     /// A time to live or time to idle of zero: every entry would be born expired.
     ZeroDuration,
+    /// A jitter that is not a share: less than 0, or 1 or more.
+    NoShare,
     /// The operating system refused to start the maintenance thread.
     NoThread,
 }
@@ -23,6 +25,7 @@ impl fmt::Display for BuildError {
             Self::NoCounters => "num_counters must be at least 1",
             Self::NoBudget => "max_cost must be at least 1",
             Self::ZeroDuration => "a default time to live or to idle must be longer than zero",
+            Self::NoShare => "a jitter must be at least 0 and less than 1",
             Self::NoThread => "the maintenance thread could not be started",
         })
     }

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// let found = names.get_or_load("nobody", || {
 ///     fetch("nobody").map(|name| match name {
 ///         Some(name) => Loaded::new(Some(name.clone()), name.len() as u64),
-///         None => Loaded::new(None, 1).time_to_live(Duration::from_secs(5)),
+///         None => Loaded::absent(Duration::from_secs(5)),
 ///     })
 /// })?;
 /// assert_eq!(found, None);
@@ -59,6 +59,13 @@ impl<V> Loaded<V> {
     }
 }
 
+impl<T> Loaded<Option<T>> {
+    /// That there is no value, to be remembered for `ttl` at a cost of 1. `Duration::ZERO` is for ever.
+    pub fn absent(ttl: Duration) -> Self {
+        Self { value: None, cost: 1, time_to_live: Some(ttl) }
+    }
+}
+
 /// What a caller finds who wants a value that was not there.
 pub(crate) enum Boarding<'a, V> {
     /// It is there by now.
@@ -86,7 +93,11 @@ impl<V> Core<V> {
         let mut shard = self.store.write(self.store.shard_of(key.index));
         if let Some(row) = shard.find(key).filter(|row| self.is_live(row)) {
             self.touch(row);
-            return Boarding::Present(row.value.clone());
+            let value = row.value.clone();
+            let retime = self.settings.expiry.as_ref().and_then(|_| self.hear_read(row));
+            drop(shard);
+            retime.inspect(|retime| self.retime(retime));
+            return Boarding::Present(value);
         }
         if let Some(flight) = shard.loads.find(key) {
             let flight = sync::Arc::clone(flight);

@@ -4,6 +4,7 @@
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
 //! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `modify` — reading and writing in one step.
+//! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
@@ -20,10 +21,12 @@
 //!
 //! Only the holder of `decisions` ever holds two shards, and nobody waits for `decisions` with a shard's lock in
 //! hand: no cycle can form. No user code runs under any of them but what is documented at the method
-//! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`), and no value is dropped under one.
+//! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`, an `Expiry`), and no value is dropped under one.
 
 mod deliver;
 mod inspect;
+mod jitter;
+mod lifetime;
 mod load;
 mod maintain;
 mod modify;
@@ -31,11 +34,14 @@ mod read;
 mod write;
 
 pub(crate) use deliver::in_callback;
+pub(crate) use jitter::Jitter;
+pub(crate) use lifetime::Lifetime;
+pub use lifetime::{Expiry, Lifespan, Living};
 pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
-pub(crate) use write::{Lifetime, Request};
+pub(crate) use write::Request;
 
 use crate::budget::Budget;
 use crate::clock::Ticks;
@@ -83,6 +89,8 @@ pub(crate) struct Settings<V> {
     pub(crate) slack: Slack,
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
+    pub(crate) jitter: Jitter,
+    pub(crate) expiry: Option<Box<dyn Expiry<V>>>,
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,
     pub(crate) maintenance: Maintenance,

@@ -10,16 +10,14 @@ use super::deliver::Departed;
 use super::load::Lead;
 use super::write::{Attempt, Refusal};
 use super::{Core, Lifetime, Request};
-use crate::clock::millis;
 use crate::error::InsertError;
 use crate::flight::Flight;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::Write;
-use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Row, Shard};
+use crate::store::{Logged, MAX_ENTRY_COST, Place, Row, Shard};
 use crate::sync;
 use parking_lot::RwLockWriteGuard;
-use std::time::Duration;
 
 /// What is to become of an entry; what the closure of [`Cache::compute`](crate::Cache::compute) returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,20 +92,27 @@ impl<V> Core<V> {
         }
     }
 
-    fn live(&self, shard: &Shard<V>, key: KeyHash) -> Option<Place> {
+    pub(super) fn live(&self, shard: &Shard<V>, key: KeyHash) -> Option<Place> {
         shard.place_of(key.index).filter(|&place| {
             let row = shard.at(place);
             row.conflict == key.conflict && self.is_live(row)
         })
     }
 
-    /// A value was changed in place: neither cost nor deadline, so that the engine need not hear of it but as an access.
+    /// A value was changed in place: neither cost nor, unless an `Expiry` says so, deadline, so that the engine need not hear of
+    /// it but as an access.
     fn changed(&self, mut shard: Held<'_, V>, place: Place) {
         let row = shard.at(place);
         let (key, cost) = (row.key(), row.cost());
+        let deadline = self.deadline_after_change(row);
+        let keeps_deadline = deadline == row.deadline();
         self.touch(row);
         shard.loads.overtake(key);
         shard.tally.written(true, cost);
+        if !keeps_deadline {
+            self.set_deadline(shard, place, deadline);
+            return;
+        }
         shard.tally.quiet_updates += 1;
         drop(shard);
         if self.reads.record(key.index) {
@@ -171,7 +176,6 @@ impl<V> Core<V> {
             return Ok(Done::Kept);
         }
         // All that may panic comes before the first change: the weigher and the clock are the user's.
-        let now = self.now();
         self.touch(row);
         let due = self.expiry(row);
         let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
@@ -187,14 +191,10 @@ impl<V> Core<V> {
             let (row, logged) = self.take_out(&mut shard, place);
             let Vacated { flight, .. } = self.vacate(&mut shard, key, None);
             drop(shard);
-            let ttl = match deadline {
-                NEVER => Duration::ZERO,
-                deadline => Duration::from_millis(deadline.saturating_sub(millis(now)).max(1)),
-            };
             let request = Request {
                 key,
                 cost,
-                lifetime: Lifetime::For(ttl),
+                lifetime: Lifetime::Until(deadline),
                 only_present: false,
                 flight: Some(flight.id()),
             };

@@ -14,16 +14,23 @@ impl<V> Core<V> {
     #[inline]
     pub(crate) fn get_with<R>(&self, key: KeyHash, read: impl FnOnce(&V) -> R) -> Option<R> {
         self.keep_time();
+        let mut retime = None;
         let found = {
             let shard = self.store.read(self.store.shard_of(key.index));
             match shard.find(key) {
                 Some(row) if self.is_live(row) => {
+                    if self.settings.expiry.is_some() {
+                        retime = self.hear_read(row);
+                    }
                     self.touch(row);
                     Some(read(&row.value))
                 }
                 _ => None,
             }
         };
+        if let Some(retime) = retime {
+            self.retime(&retime);
+        }
         if found.is_none() {
             self.count(Count::Misses, 1);
         }

@@ -8,8 +8,7 @@
 
 use super::deliver::Departed;
 use super::maintain::Scope;
-use super::{Core, Count, Decisions, Maintenance};
-use crate::clock::deadline_ms;
+use super::{Core, Count, Decisions, Lifetime, Maintenance};
 use crate::error::InsertError;
 use crate::flight::FlightId;
 use crate::key::KeyHash;
@@ -20,17 +19,6 @@ use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
-
-/// How long an entry is to live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lifetime {
-    /// As long as the builder said.
-    Default,
-    /// So long; `Duration::ZERO` and whatever the clock cannot reach are for ever.
-    For(Duration),
-    /// As long as the entry that it replaces.
-    Kept,
-}
 
 /// An insert, less its value.
 #[derive(Debug, Clone, Copy)]
@@ -399,7 +387,7 @@ impl<V> Core<V> {
         Try::Done(Ok((plan.is_update(), old)))
     }
 
-    /// Looks at what is there. The only user code here is `replace_if`, and the clock.
+    /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
     fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
         if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
@@ -411,7 +399,7 @@ impl<V> Core<V> {
             if request.only_present {
                 return Err(Refusal::Absent);
             }
-            let deadline = self.deadline(request.lifetime, NEVER);
+            let deadline = self.deadline_of(request, value, None);
             return Ok(Plan { place, old_cost: 0, displaced: Cause::Replaced, deadline, quiet: false, now });
         };
         let live = self.is_live(row);
@@ -421,7 +409,7 @@ impl<V> Core<V> {
             }
             // A live one is another key's.
             let displaced = if live { Cause::Evicted } else { Cause::Expired };
-            let deadline = self.deadline(request.lifetime, NEVER);
+            let deadline = self.deadline_of(request, value, None);
             return Ok(Plan { place, old_cost: row.cost(), displaced, deadline, quiet: false, now });
         }
         if let Some(replace_if) = &self.settings.replace_if
@@ -429,20 +417,9 @@ impl<V> Core<V> {
         {
             return Err(Refusal::Kept);
         }
-        let deadline = self.deadline(request.lifetime, row.deadline());
+        let deadline = self.deadline_of(request, value, Some(row));
         let quiet = row.cost() == request.cost && row.deadline() == deadline;
         Ok(Plan { place, old_cost: row.cost(), displaced: Cause::Replaced, deadline, quiet, now })
-    }
-
-    fn deadline(&self, lifetime: Lifetime, kept: u64) -> u64 {
-        let ttl = match lifetime {
-            Lifetime::Kept => return kept,
-            Lifetime::For(Duration::ZERO) => None,
-            Lifetime::For(ttl) => Some(ttl),
-            Lifetime::Default => self.settings.time_to_live,
-        };
-        let Some(ttl) = ttl else { return NEVER };
-        deadline_ms(self.now(), ttl).unwrap_or(NEVER).min(NEVER)
     }
 
     /// Puts a new row in the place of what the plan found; tells what that was, and what the engine is to decide.

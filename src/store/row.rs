@@ -29,7 +29,7 @@ pub(crate) struct Row<V> {
     /// Cost (upper 44 bits, at least 1) and version (lower 20 bits).
     stake: NonZeroU64,
     /// Deadline (lower 40 bits) and, where a time to idle is set, the tick of the last read or write (upper 24
-    /// bits). Writers: whoever holds the shard exclusively; readers, under the shared lock, the tick alone. It publishes nothing,
+    /// bits). Writers: whoever holds the shard exclusively; readers, under the shared lock, the tick, or a later deadline. It publishes nothing,
     /// and a reader that loses a race has read at the same time: Relaxed.
     times: AtomicU64,
     pub(crate) value: V,
@@ -106,6 +106,30 @@ impl<V> Row<V> {
         self.stake = Self::stake(cost, version);
     }
 
+    /// Another deadline, and a version that stands for it.
+    pub(crate) fn retime(&mut self, deadline: u64, version: Version) {
+        self.stake = Self::stake(self.cost(), version);
+        let times = self.times.get_mut();
+        *times = *times & !NEVER | deadline.min(NEVER);
+    }
+
+    /// A later deadline, in the same version. Of several at once, the latest stays.
+    pub(crate) fn put_off(&self, deadline: u64) {
+        self.change_times(|times| times & !NEVER | deadline.max(times & NEVER));
+    }
+
+    /// Readers change the one or the other part at the same time: neither may undo the other's change.
+    fn change_times(&self, change: impl Fn(u64) -> u64) {
+        let mut times = self.times.load(Ordering::Relaxed);
+        while change(times) != times {
+            match self.times.compare_exchange_weak(times, change(times), Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => times = now,
+            }
+        }
+    }
+
     fn stake(cost: u64, version: Version) -> NonZeroU64 {
         NonZeroU64::new(cost << VERSION_BITS | u64::from(version.0)).expect("no entry is free")
     }
@@ -145,11 +169,8 @@ impl<V> Row<V> {
     /// Remembers a read.
     #[inline]
     pub(crate) fn touch(&self, idle: Idle, now: Duration) {
-        let times = self.times.load(Ordering::Relaxed);
-        let touched = times & NEVER | u64::from(idle.next_tick(now)) << DEADLINE_BITS;
-        if touched != times {
-            self.times.store(touched, Ordering::Relaxed);
-        }
+        let tick = u64::from(idle.next_tick(now)) << DEADLINE_BITS;
+        self.change_times(|times| times & NEVER | tick);
     }
 
     /// When the row expires if nobody reads it again; `None` is never.

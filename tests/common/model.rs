@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHash, KeyHasher};
 use tollgate::policy::{Objective, PolicyKind};
@@ -70,16 +70,37 @@ impl From<RawConfig> for Config {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Insert { key: u8, cost: u64, options: InsertOptions },
-    Get { key: u8 },
-    Peek { key: u8 },
-    Remove { key: u8 },
-    Retain { divisor: u32 },
+    Insert {
+        key: u8,
+        cost: u64,
+        options: InsertOptions,
+    },
+    Get {
+        key: u8,
+    },
+    Peek {
+        key: u8,
+    },
+    Remove {
+        key: u8,
+    },
+    /// `None` is for ever, zero is at once.
+    Retime {
+        key: u8,
+        ttl: Option<u64>,
+    },
+    Retain {
+        divisor: u32,
+    },
     Clear,
-    Advance { ms: u64 },
+    Advance {
+        ms: u64,
+    },
     RunPending,
     Wait,
-    SetMaxCost { max_cost: u64 },
+    SetMaxCost {
+        max_cost: u64,
+    },
 }
 
 impl From<RawStep> for Step {
@@ -96,7 +117,8 @@ impl From<RawStep> for Step {
         };
         match what % 32 {
             0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present } },
-            12..=18 => Self::Get { key },
+            12..=17 => Self::Get { key },
+            18 => Self::Retime { key, ttl: [None, Some(0), Some(3), Some(30)][usize::from(number) % 4] },
             19 => Self::Peek { key },
             20..=22 => Self::Remove { key },
             23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
@@ -254,6 +276,7 @@ impl World {
                 assert_eq!(seen, self.live(key).is_some(), "contains_key, {}", self.context);
             }
             Step::Remove { key } => self.remove(key),
+            Step::Retime { key, ttl } => self.retime(key, ttl),
             Step::Retain { divisor } => self.retain(divisor),
             Step::Clear => self.clear(),
             Step::Advance { ms } => {
@@ -376,6 +399,22 @@ impl World {
             self.tally.removals += 1;
             self.leave(value);
         }
+        self.hear(None);
+    }
+
+    fn retime(&mut self, key: u8, ttl: Option<u64>) {
+        let live = self.live(key);
+        if let Some(live) = live {
+            let deadline = ttl.map(|ttl| self.now + ttl);
+            self.present.insert(key, Present { deadline, ..live });
+        }
+        let pair = Pair(key);
+        let changed = match ttl {
+            None => self.cache.persist(&pair),
+            Some(0) => self.cache.expire_at(&pair, Instant::now()),
+            Some(ttl) => self.cache.set_ttl(&pair, Duration::from_millis(ttl)),
+        };
+        assert_eq!(changed, live.is_some(), "{}", self.context);
         self.hear(None);
     }
 

@@ -360,6 +360,10 @@ impl<V> Core<V> {
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
         let new = Engine::new(PolicyKind::default(), config);
         let mut old = std::mem::replace(&mut decisions.engine, new);
+        // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
+        // was what panicked; without births, no victim asks for it.
+        let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(decisions.latest);
+        decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
         for number in 0..self.store.shards() {
@@ -369,7 +373,7 @@ impl<V> Core<V> {
                 shard.swap_log(&mut decisions.commands);
                 decisions.commands.clear();
                 for row in shard.rows() {
-                    let deadline = self.expiry(row);
+                    let deadline = row.expiry(self.settings.idle, || now);
                     let write =
                         Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
                     decisions.engine.write(write, &mut decisions.effects);
@@ -379,6 +383,8 @@ impl<V> Core<V> {
         }
         // Not before: that rows ask again is no request of anybody's.
         old.hand_curve_to(&mut decisions.engine);
+        // The policy's destructor is the user's, too. What it panics with is dropped here.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
     }
 }
 

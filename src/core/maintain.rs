@@ -311,13 +311,15 @@ impl<V> Core<V> {
         // If the clock went back, rows that are due for the wheel would live on at that time, and be due again.
         let now = self.now().max(decisions.latest);
         decisions.latest = now;
+        // One short of the last tick, so that there is a later one to postpone to.
+        let now_ms = millis(now).min(u64::MAX - 1);
         let overslept = self.has_overslept(now);
         let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
         while left > 0 {
             left -= 1;
-            let Some(due) = decisions.engine.due(millis(now)) else {
+            let Some(due) = decisions.engine.due(now_ms) else {
                 // Nothing, or nothing yet: the wheel moves only so many entries at a time.
-                if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
+                if decisions.engine.next_due().is_some_and(|due| due <= now_ms) {
                     continue;
                 }
                 self.swept_ms.store(millis(now), Ordering::Relaxed);
@@ -329,7 +331,9 @@ impl<V> Core<V> {
             let Some(place) = place else { continue };
             let row = shard.at(place);
             if !overslept && row.is_live(self.settings.idle, || now) {
-                decisions.engine.postpone(due, row.expiry(self.settings.idle, || now));
+                // Never to a time that has come: under a clock that throws dice, a row may seem to be read in the far future.
+                let expiry = row.expiry(self.settings.idle, || now);
+                decisions.engine.postpone(due, expiry.map(|expiry| expiry.max(now_ms + 1)));
                 continue;
             }
             let row = shard.remove(place);

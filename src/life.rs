@@ -55,17 +55,14 @@ impl LifeExpectancy {
         self.buckets.iter().sum()
     }
 
-    /// The life time that `percent` percent of the entries did not pass; `None` if none was evicted.
+    /// The life time that `percent` percent of the entries did not pass; `None` if none was evicted, or if `percent` is not in
+    /// `0.0..=100.0`.
     ///
     /// An estimate: less than twice and more than half the true one, which it would be if life times were spread evenly between
     /// two powers of two.
-    ///
-    /// # Panics
-    /// If `percent` is not in `0.0..=100.0`.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
-        assert!((0.0..=100.0).contains(&percent), "a percentage is between 0 and 100, not {percent}");
         let count = self.count();
-        if count == 0 {
+        if count == 0 || !(0.0..=100.0).contains(&percent) {
             return None;
         }
         // The rank of the entry asked for, counted from 1.

@@ -311,13 +311,15 @@ impl<V> Core<V> {
         // If the clock went back, rows that are due for the wheel would live on at that time, and be due again.
         let now = self.now().max(decisions.latest);
         decisions.latest = now;
+        // One short of the last tick, so that there is a later one to postpone to.
+        let now_ms = millis(now).min(u64::MAX - 1);
         let overslept = self.has_overslept(now);
         let mut left = if scope == Scope::All { usize::MAX } else { EXPIRED_PER_TURN };
         while left > 0 {
             left -= 1;
-            let Some(due) = decisions.engine.due(millis(now)) else {
+            let Some(due) = decisions.engine.due(now_ms) else {
                 // Nothing, or nothing yet: the wheel moves only so many entries at a time.
-                if decisions.engine.next_due().is_some_and(|due| due <= millis(now)) {
+                if decisions.engine.next_due().is_some_and(|due| due <= now_ms) {
                     continue;
                 }
                 self.swept_ms.store(millis(now), Ordering::Relaxed);
@@ -329,7 +331,9 @@ impl<V> Core<V> {
             let Some(place) = place else { continue };
             let row = shard.at(place);
             if !overslept && row.is_live(self.settings.idle, || now) {
-                decisions.engine.postpone(due, row.expiry(self.settings.idle, || now));
+                // Never to a time that has come: under a clock that throws dice, a row may seem to be read in the far future.
+                let expiry = row.expiry(self.settings.idle, || now);
+                decisions.engine.postpone(due, expiry.map(|expiry| expiry.max(now_ms + 1)));
                 continue;
             }
             let row = shard.remove(place);
@@ -360,6 +364,10 @@ impl<V> Core<V> {
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
         let new = Engine::new(PolicyKind::default(), config);
         let mut old = std::mem::replace(&mut decisions.engine, new);
+        // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
+        // was what panicked; without births, no victim asks for it.
+        let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(decisions.latest);
+        decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
         for number in 0..self.store.shards() {
@@ -369,7 +377,7 @@ impl<V> Core<V> {
                 shard.swap_log(&mut decisions.commands);
                 decisions.commands.clear();
                 for row in shard.rows() {
-                    let deadline = self.expiry(row);
+                    let deadline = row.expiry(self.settings.idle, || now);
                     let write =
                         Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
                     decisions.engine.write(write, &mut decisions.effects);
@@ -379,6 +387,8 @@ impl<V> Core<V> {
         }
         // Not before: that rows ask again is no request of anybody's.
         old.hand_curve_to(&mut decisions.engine);
+        // The policy's destructor is the user's, too. What it panics with is dropped here.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
     }
 }
 

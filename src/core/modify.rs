@@ -18,6 +18,7 @@ use crate::ring::log::Write;
 use crate::store::{Logged, MAX_ENTRY_COST, Place, Row, Shard};
 use crate::sync;
 use parking_lot::RwLockWriteGuard;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What is to become of an entry; what the closure of [`Cache::compute`](crate::Cache::compute) returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,7 +138,14 @@ impl<V> Core<V> {
         cost: u64,
         value: V,
     ) -> Result<Done<V>, InsertError<V>> {
-        let charged = self.charge(cost, &value);
+        let charged = match catch_unwind(AssertUnwindSafe(|| self.charge(cost, &value))) {
+            Ok(charged) => charged,
+            Err(panic) => {
+                // The weigher's. The value is dropped on the way, not before the lock is given back.
+                drop(shard);
+                resume_unwind(panic);
+            }
+        };
         let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
         if charged > max_cost {
             drop(shard);
@@ -155,10 +163,14 @@ impl<V> Core<V> {
                 let (old, logged) = gone.unzip();
                 let freed = old.as_ref().map_or(0, Row::cost);
                 let updated = old.is_some();
+                // The weigher has spoken: it is not asked again, when the old row is gone.
+                let cost = charged - self.settings.overhead;
                 let request = Request { cost, flight: Some(flight.id()), ..request };
-                let outcome = self.refill(request, flight, value, freed, logged);
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(|| self.refill(request, flight, value, freed, logged)));
+                // A clock may have panicked: what was replaced is accounted for all the same.
                 old.into_iter().for_each(|row| self.depart(Departed::new(row, Cause::Removed)));
-                outcome.map(|()| Done::Written { updated })
+                outcome.unwrap_or_else(|panic| resume_unwind(panic)).map(|()| Done::Written { updated })
             }
             (Attempt::Refused(error), _) => Err(error),
             (Attempt::Written { updated }, _) => Ok(Done::Written { updated }),
@@ -193,7 +205,8 @@ impl<V> Core<V> {
             drop(shard);
             let request = Request {
                 key,
-                cost,
+                // The weigher has spoken: it is not asked again, when the row is gone.
+                cost: charged - self.settings.overhead,
                 lifetime: Lifetime::Until(deadline),
                 only_present: false,
                 flight: Some(flight.id()),

@@ -226,11 +226,16 @@ impl<V> Core<V> {
         no_room: impl FnOnce(&mut Shard<V>),
     ) -> Attempt<V> {
         let number = self.store.shard_of(request.key.index);
-        let plan = match self.plan(&shard, request, &value) {
-            Ok(plan) => plan,
-            Err(refusal) => {
+        let plan = match catch_unwind(AssertUnwindSafe(|| self.plan(&shard, request, &value))) {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(refusal)) => {
                 drop(shard);
                 return Attempt::Refused(self.refuse(refusal, value));
+            }
+            Err(panic) => {
+                // The caller's `replace_if`, or the clock. The value is dropped on the way, not before the lock is given back.
+                drop(shard);
+                resume_unwind(panic);
             }
         };
         if plan.quiet {
@@ -354,13 +359,14 @@ impl<V> Core<V> {
             .engine
             .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
         let mut effects = std::mem::take(&mut decisions.effects);
-        let mut freed = plan.old_cost;
+        // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
+        let mut freed = Release(self, 0);
         let mut rejected = false;
         for effect in effects.drain(..) {
             if (effect.index, effect.version) == (index, version) {
                 rejected = true;
             } else if let Some(gone) = self.take_row(effect, Some((number, &mut shard)), decisions) {
-                freed += gone.cost;
+                freed.1 += gone.cost;
                 departed.push(gone);
             }
         }
@@ -369,14 +375,15 @@ impl<V> Core<V> {
             // Only a newcomer is ever turned away, and then nobody left for it.
             return Try::Done(Err(AtOnce::Rejected));
         }
-        if !self.budget.transfer(freed, request.cost) {
-            decisions.engine.remove(index);
+        if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
             if let Some(place) = shard.place_of(index) {
                 departed.push(Departed::new(shard.remove(place), Cause::Evicted));
+                freed.1 += plan.old_cost;
             }
-            self.budget.release(freed);
+            decisions.engine.remove(index);
             return Try::NoRoom;
         }
+        freed.1 = 0;
         let value = value.take().expect("checked above");
         // Victims may have left this very shard, and their leaving may have moved the row.
         let plan = Plan { place: shard.place_of(index), ..plan };

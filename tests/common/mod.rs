@@ -172,6 +172,17 @@ impl Books {
         lock(&self.fates)[event.value.id].causes.push(event.cause);
     }
 
+    /// These values were in the hands of a call that panicked: those that nobody else has count as handed back.
+    pub fn forgive(&self, ids: &[usize]) {
+        let mut fates = lock(&self.fates);
+        for &id in ids {
+            let fate = &mut fates[id];
+            if fate.drops == 1 && fate.causes.is_empty() {
+                fate.handed_back = 1;
+            }
+        }
+    }
+
     pub fn fates(&self) -> Vec<Fate> {
         lock(&self.fates).clone()
     }

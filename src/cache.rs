@@ -1,10 +1,12 @@
 //! The handle.
 
+mod bulk;
 mod load;
 mod modify;
 #[cfg(feature = "async")]
 mod tasks;
 
+pub use bulk::Iter;
 pub use load::{Reservation, Vacancy};
 pub use modify::Computed;
 

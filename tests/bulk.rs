@@ -186,7 +186,7 @@ fn iteration_holds_no_lock_between_steps_and_sees_residents_exactly_once() {
         cache.insert_many((0..1000).map(|key| (key, key, 1)));
         let mut seen = HashSet::new();
         let mut iter = cache.iter();
-        while let Some((key, value)) = iter.next() {
+        for (key, value) in iter.by_ref() {
             assert!(seen.insert(key), "twice");
             // Replaces, adds and removes others while it goes on.
             if value < 1000 {

@@ -1,11 +1,13 @@
 //! The handle.
 
+mod bulk;
 mod lifetime;
 mod load;
 mod modify;
 #[cfg(feature = "async")]
 mod tasks;
 
+pub use bulk::Iter;
 pub use load::{Reservation, Vacancy};
 pub use modify::Computed;
 

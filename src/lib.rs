@@ -77,7 +77,7 @@ mod sync;
 
 pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op};
 pub use builder::Builder;
-pub use cache::{Cache, Computed, InsertOptions, Inserted, Reservation, Vacancy};
+pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};
 pub use engine::MissRatioCurve;
 pub use error::{BuildError, Inconsistency, InsertError, WaitError};
 pub use key::{KeyHash, KeyHasher};

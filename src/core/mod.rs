@@ -3,6 +3,7 @@
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
 //! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
+//! - `bulk` — many keys at once, and all of them.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
@@ -23,6 +24,7 @@
 //! hand: no cycle can form. No user code runs under any of them but what is documented at the method
 //! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`, an `Expiry`), and no value is dropped under one.
 
+mod bulk;
 mod deliver;
 mod inspect;
 mod jitter;

@@ -33,7 +33,7 @@ pub(crate) struct Request {
 }
 
 /// What an insert will do to its shard, as seen under the shard's lock.
-struct Plan {
+pub(super) struct Plan {
     /// Where the row that gives way is.
     place: Option<Place>,
     /// Its cost; 0 if there is none.
@@ -53,6 +53,18 @@ impl Plan {
     fn is_update(&self) -> bool {
         self.place.is_some() && self.displaced == Cause::Replaced
     }
+}
+
+/// A write that is done but for what comes after the lock; see [`Core::settle_write`].
+pub(super) struct Written<V> {
+    index: u64,
+    old: Option<Departed<V>>,
+    /// Cost that is no longer needed.
+    freed: u64,
+    /// Whether a live row of the same key gave way.
+    pub(super) updated: bool,
+    /// `None` if only the value changed.
+    pub(super) logged: Option<Logged>,
 }
 
 /// Why an insert was not written.
@@ -97,6 +109,11 @@ impl<V> Core<V> {
     /// Inserts; returns whether a live entry of that key was replaced.
     pub(crate) fn insert(&self, mut request: Request, value: V) -> Result<bool, InsertError<V>> {
         request.cost = self.charge(request.cost, &value);
+        self.insert_charged(request, value)
+    }
+
+    /// Inserts at the cost that the request says.
+    pub(super) fn insert_charged(&self, request: Request, value: V) -> Result<bool, InsertError<V>> {
         let (cost, max_cost) = (request.cost, self.budget.max_cost().min(MAX_ENTRY_COST));
         if cost > max_cost {
             return Err(self.refuse(Refusal::TooCostly { cost, max_cost }, value));
@@ -225,7 +242,6 @@ impl<V> Core<V> {
         value: V,
         no_room: impl FnOnce(&mut Shard<V>),
     ) -> Attempt<V> {
-        let number = self.store.shard_of(request.key.index);
         let plan = match catch_unwind(AssertUnwindSafe(|| self.plan(&shard, request, &value))) {
             Ok(Ok(plan)) => plan,
             Ok(Err(refusal)) => {
@@ -238,32 +254,72 @@ impl<V> Core<V> {
                 resume_unwind(panic);
             }
         };
-        if plan.quiet {
-            let old = self.exchange(&mut shard, request, &plan, value);
-            drop(shard);
-            if self.reads.record(request.key.index) {
-                self.drain_soon();
+        match self.write_planned(&mut shard, request, &plan, value) {
+            Ok(written) => {
+                drop(shard);
+                Attempt::Written { updated: self.finish_write(written) }
             }
-            self.depart(old);
-            return Attempt::Written { updated: true };
+            Err((value, growth)) => {
+                no_room(&mut shard);
+                drop(shard);
+                Attempt::NoRoom { value, growth }
+            }
+        }
+    }
+
+    /// Does what was planned, under the shard's lock, if there is room for it: else the value comes back, with the cost for which
+    /// there is none. No user code runs.
+    #[inline]
+    pub(super) fn write_planned(
+        &self,
+        shard: &mut Shard<V>,
+        request: &Request,
+        plan: &Plan,
+        value: V,
+    ) -> Result<Written<V>, (V, u64)> {
+        let index = request.key.index;
+        if plan.quiet {
+            let old = Some(self.exchange(shard, request, plan, value));
+            return Ok(Written { index, old, freed: 0, updated: true, logged: None });
         }
         let growth = request.cost.saturating_sub(plan.old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
-            no_room(&mut shard);
-            drop(shard);
-            return Attempt::NoRoom { value, growth };
+            return Err((value, growth));
         }
-        let (old, write) = self.put(&mut shard, request, &plan, value);
+        let (old, write) = self.put(shard, request, plan, value);
         let logged = shard.log_write(write);
-        self.mark_first(number, logged);
-        drop(shard);
-        self.give_back(number, plan.old_cost.saturating_sub(request.cost));
-        self.after_write(number, logged);
+        self.mark_first(self.store.shard_of(index), logged);
+        let freed = plan.old_cost.saturating_sub(request.cost);
+        Ok(Written { index, old, freed, updated: plan.is_update(), logged: Some(logged) })
+    }
+
+    /// What a write leaves to be done when the lock is given back. Returns whether a live row was replaced.
+    #[inline]
+    fn finish_write(&self, mut written: Written<V>) -> bool {
+        let old = self.settle_write(&mut written);
         // Last, as a destructor may panic.
         if let Some(old) = old {
             self.depart(old);
         }
-        Attempt::Written { updated: plan.is_update() }
+        written.updated
+    }
+
+    /// The same, but for what was displaced.
+    #[inline]
+    pub(super) fn settle_write(&self, written: &mut Written<V>) -> Option<Departed<V>> {
+        let number = self.store.shard_of(written.index);
+        match written.logged {
+            None => {
+                if self.reads.record(written.index) {
+                    self.drain_soon();
+                }
+            }
+            Some(logged) => {
+                self.give_back(number, written.freed);
+                self.after_write(number, logged);
+            }
+        }
+        written.old.take()
     }
 
     /// Decides before it writes. Holds everybody else's reservations back meanwhile.
@@ -395,7 +451,7 @@ impl<V> Core<V> {
     }
 
     /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
-    fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
+    pub(super) fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
         if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
             return Err(Refusal::Overtaken);

@@ -27,6 +27,7 @@
 mod asked;
 mod curve;
 pub(crate) mod ledger;
+mod memory;
 
 use crate::expiry::TimerWheel;
 use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
@@ -35,6 +36,7 @@ use asked::Asked;
 use curve::Curve;
 pub use curve::MissRatioCurve;
 pub use ledger::{Ledger, Slot};
+pub use memory::Remembered;
 
 /// Why a row must leave the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,6 +297,11 @@ impl Engine {
         if !self.asked.take(write.index) {
             self.policy.miss(&self.ledger, write.index);
         }
+        self.enter(write, effects);
+    }
+
+    /// Lets a newcomer in, if it may; where it lives then. The request that it answers has been told to the policy.
+    fn enter(&mut self, write: Write, effects: &mut Vec<Effect>) -> Option<Slot> {
         if !self.make_room(write.index, write.cost, effects) {
             effects.push(Effect {
                 index: write.index,
@@ -302,11 +309,12 @@ impl Engine {
                 cost: write.cost,
                 verdict: Verdict::Rejected,
             });
-            return;
+            return None;
         }
         let slot = self.ledger.push(write.index, write.cost, write.version);
         self.policy.inserted(&self.ledger, slot);
         self.wheel.schedule(slot, write.deadline);
+        Some(slot)
     }
 
     /// Whether the newcomer may come in; if so, it fits now.

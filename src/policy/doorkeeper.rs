@@ -46,6 +46,16 @@ impl Doorkeeper {
         self.words.fill(0);
     }
 
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The set whose [`words`](Self::words) these are.
+    pub(super) fn of_words(words: &[u64]) -> Self {
+        debug_assert!(words.len().is_power_of_two());
+        Self { words: words.to_vec() }
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
     }

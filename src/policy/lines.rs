@@ -22,6 +22,13 @@ impl<W: Copy + Default, const N: usize> Lines<W, N> {
         Self { words, start, len }
     }
 
+    /// Lines of `len` words, a multiple of `N`.
+    pub(super) fn collect(words: impl Iterator<Item = W>, len: usize) -> Self {
+        let mut lines = Self::zeroed(len / N);
+        lines.all_mut().as_flattened_mut().iter_mut().zip(words).for_each(|(to, word)| *to = word);
+        lines
+    }
+
     /// The number of lines.
     #[inline]
     pub(super) fn len(&self) -> usize {

@@ -30,6 +30,7 @@ mod gdsf;
 mod ghost_queue;
 mod heap;
 mod kind;
+mod knowledge;
 mod lines;
 mod lirs;
 mod list;
@@ -131,6 +132,15 @@ impl PolicyConfig {
     }
 }
 
+/// What a policy says of a resident when a snapshot is made.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Keepsake {
+    /// How much it is worth keeping, beside the other residents: the highest go first into the snapshot, and come first out of it.
+    pub worth: f32,
+    /// What the policy wants to be told of it again; see [`Policy::recall`].
+    pub note: u64,
+}
+
 /// A present parameter of a policy, for statistics and reports: a name and its value.
 pub type Parameter = (&'static str, f64);
 
@@ -197,6 +207,30 @@ pub trait Policy: Send + 'static {
     /// The present values of what the policy tunes; empty if it tunes nothing.
     fn parameters(&self) -> Vec<Parameter> {
         Vec::new()
+    }
+
+    /// What is to be remembered of the entry at `slot`. By default nothing, and all are worth the same.
+    fn keepsake(&self, ledger: &Ledger, slot: Slot) -> Keepsake {
+        let _ = (ledger, slot);
+        Keepsake::default()
+    }
+
+    /// The entry at `slot` was just [`inserted`](Self::inserted), and comes from a snapshot, where this was noted of it. The note may
+    /// be anything: it comes from a file.
+    fn recall(&mut self, ledger: &Ledger, slot: Slot, note: u64) {
+        let _ = (ledger, slot, note);
+    }
+
+    /// What was learned of the workload, apart from the residents, in words of the policy's own. By default nothing.
+    fn knowledge(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Takes over what another instance has learned, in the place of what this one has. Returns whether it did: words that are not
+    /// [`knowledge`](Self::knowledge) of this policy change nothing. They may be anything: they come from a file.
+    fn learn(&mut self, knowledge: &[u64]) -> bool {
+        let _ = knowledge;
+        false
     }
 
     /// Bytes of heap memory held.

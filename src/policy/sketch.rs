@@ -33,6 +33,7 @@
 //! sees a thousand accesses takes the memory of a thousand. Beyond [`MAX_ENTRIES`] keys share.
 
 use super::doorkeeper::Doorkeeper;
+use super::knowledge::{Words, put_words};
 use super::lines::Lines;
 
 /// A count-min sketch of 4-bit counters with ageing. See the [module](self).
@@ -103,6 +104,28 @@ impl FrequencySketch {
     /// Forgets everything and gives the memory back.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.entries);
+    }
+
+    /// Appends all that it knows.
+    pub(super) fn save(&self, words: &mut Vec<u64>) {
+        words.extend([self.entries as u64, self.counted]);
+        put_words(words, self.blocks.all().as_flattened().iter().copied());
+        put_words(words, self.doorkeeper.words().iter().copied());
+    }
+
+    /// The sketch that [`save`](Self::save) wrote.
+    pub(super) fn load(words: &mut Words<'_>) -> Option<Self> {
+        let entries =
+            usize::try_from(words.next()?).ok().filter(|entries| (1..=MAX_ENTRIES).contains(entries))?;
+        let counted = words.next()?;
+        let blocks = words.words()?;
+        let is_table = blocks.len().is_multiple_of(8) && (blocks.len() / 8).is_power_of_two();
+        let door = words
+            .words()
+            .filter(|door| is_table && door.len() == blocks.len() / 8 * ENTRIES_PER_BLOCK / 2)?;
+        let blocks = Lines::collect(blocks.iter().copied(), blocks.len());
+        let sketch = Self { blocks, doorkeeper: Doorkeeper::of_words(door), entries, counted };
+        Some(sketch).filter(|sketch| counted <= sketch.next_chore())
     }
 
     /// Bytes of heap memory held.

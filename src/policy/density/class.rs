@@ -17,6 +17,13 @@ impl Scale {
         Self { entries, first: quarter_octave(resolution) }
     }
 
+    /// The scale that says `entries`; `None` if there is none.
+    pub(super) fn of_entries(entries: u32) -> Option<Self> {
+        // 8/5 of a power of two comes back to it, rounded as it may be.
+        let scale = Self::new((entries as usize).saturating_mul(8).div_ceil(5));
+        (scale.entries == entries).then_some(scale)
+    }
+
     pub(super) fn entries(self) -> u32 {
         self.entries
     }
@@ -104,6 +111,16 @@ mod tests {
         for bucket in 1..68 {
             let begin = scale.begin(bucket) as u32;
             assert_eq!((scale.bucket(begin - 1), scale.bucket(begin)), (bucket - 1, bucket));
+        }
+    }
+
+    #[test]
+    fn a_scale_is_known_by_its_entries() {
+        for entries in (0..=27).map(|power| 1 << power) {
+            assert_eq!(Scale::of_entries(entries).map(Scale::entries), Some(entries));
+        }
+        for entries in [0, 3, 5, 100, (1 << 27) + 1, 1 << 28, u32::MAX] {
+            assert_eq!(Scale::of_entries(entries), None);
         }
     }
 

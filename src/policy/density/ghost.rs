@@ -9,6 +9,7 @@
 //! resident is expected to live. [`Ghost::forget_old`] visits the lines in turn and vacates what is
 //! about to be mistaken for young.
 
+use crate::policy::knowledge::{Words, put_halves};
 use crate::policy::lines::Lines;
 
 /// Last access times of absent keys. See the [module](self).
@@ -92,6 +93,23 @@ impl Ghost {
             *slot = *slot >> 16 << 16 | u32::from(self.time(clock.wrapping_sub(age)));
         }
         self.lines = Some(lines);
+    }
+
+    pub(super) fn save(&self, words: &mut Vec<u64>) {
+        put_halves(words, self.lines.as_ref().map_or(&[], |lines| lines.all().as_flattened()));
+    }
+
+    /// What [`save`](Self::save) wrote of a ghost for as many entries.
+    pub(super) fn load(entries: u32, words: &mut Words<'_>) -> Option<Self> {
+        let mut ghost = Self::new(entries);
+        let len = (entries as usize / WAYS).max(1) * WAYS;
+        let mut halves = words.clone();
+        if halves.words()?.is_empty() {
+            *words = halves;
+            return Some(ghost);
+        }
+        ghost.lines = Some(Lines::collect(words.halves(len)?, len));
+        Some(ghost)
     }
 
     /// Bytes of heap memory held.

@@ -15,6 +15,7 @@
 //!    ages.
 
 use super::class::{AGES, CLASSES, Class, FREQUENCIES, GAPS, Scale};
+use crate::policy::knowledge::{Words, put_halves};
 
 /// Lessons in, densities out. See the [module](self).
 #[derive(Debug)]
@@ -108,6 +109,25 @@ impl Learner {
             weights.zip(self.density.iter()).map(|(weight, row)| weight * row[bucket]).sum()
         };
         at(earlier) / at(later)
+    }
+
+    pub(super) fn save(&self, words: &mut Vec<u64>) {
+        for table in [&self.reused, &self.lost] {
+            let counts: Vec<u32> = table.as_flattened().iter().map(|count| count.to_bits()).collect();
+            put_halves(words, &counts);
+        }
+    }
+
+    /// What [`save`](Self::save) wrote. The densities are to be learned from it yet.
+    pub(super) fn load(scale: Scale, words: &mut Words<'_>) -> Option<Self> {
+        let mut learner = Self::new(scale);
+        for table in [&mut learner.reused, &mut learner.lost] {
+            let counts = words.halves(CLASSES * AGES)?.map(f32::from_bits);
+            for (to, count) in table.as_flattened_mut().iter_mut().zip(counts) {
+                *to = Some(count).filter(|count| (0.0..MOST_COUNT).contains(count))?;
+            }
+        }
+        Some(learner)
     }
 
     /// Bytes of heap memory held.
@@ -226,6 +246,9 @@ const MAX_PRIOR: f32 = 0.95;
 const MAX_HAZARD: f64 = 0.999;
 /// What a count weighs after one more epoch.
 const FADING: f32 = 0.95;
+
+/// No count comes near this: counts fade, and between two fadings are at most 2^27 accesses.
+const MOST_COUNT: f32 = 1e12;
 
 #[cfg(test)]
 mod tests {

@@ -52,6 +52,7 @@
 mod class;
 mod ghost;
 mod learner;
+mod memory;
 mod monitor;
 mod recent;
 mod residents;
@@ -59,7 +60,9 @@ mod residents;
 mod tests;
 
 use super::sketch::{FrequencySketch, remix};
-use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};
+use super::{
+    Admission, Candidate, Departure, Keepsake, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot,
+};
 use class::{Class, Scale};
 use ghost::Ghost;
 use learner::Learner;
@@ -319,6 +322,22 @@ impl Policy for HitDensity {
             ("frequency", f64::from(newcomer(7) / newcomer(0))),
             ("recency", f64::from(self.learner.decline(at(entries / 8), at(entries.saturating_mul(2))))),
         ]
+    }
+
+    fn keepsake(&self, ledger: &Ledger, slot: Slot) -> Keepsake {
+        self.keepsake_of(ledger, slot)
+    }
+
+    fn recall(&mut self, _ledger: &Ledger, slot: Slot, note: u64) {
+        self.recall_at(slot, note);
+    }
+
+    fn knowledge(&self) -> Vec<u64> {
+        self.save()
+    }
+
+    fn learn(&mut self, knowledge: &[u64]) -> bool {
+        self.load(knowledge).is_some()
     }
 
     fn memory(&self) -> usize {

@@ -8,7 +8,8 @@
 //! Watched are about as many keys as would fit into four caches, thinned out to at most 16384
 //! slots: 12 bytes each, in sets of eight.
 
-use super::class::Class;
+use super::class::{CLASSES, Class};
+use crate::policy::knowledge::{Words, put_halves, put_words};
 use crate::policy::lines::Lines;
 
 /// What an access taught.
@@ -99,6 +100,27 @@ impl Monitor {
                 self.watch(key, class_of(key), stamp, clock);
             }
         }
+    }
+
+    pub(super) fn save(&self, words: &mut Vec<u64>) {
+        put_words(words, self.keys.all().as_flattened().iter().copied());
+        put_halves(words, self.stamps.as_flattened());
+    }
+
+    /// What [`save`](Self::save) wrote of a monitor for as many entries.
+    pub(super) fn load(entries: u32, words: &mut Words<'_>) -> Option<Self> {
+        let mut monitor = Self::new(entries);
+        let len = monitor.stamps.len() * WAYS;
+        let is_sound = |&key: &u64| key == 0 || (1..=CLASSES).contains(&usize::from(key as u8));
+        let keys = words.words().filter(|keys| keys.len() == len && keys.iter().all(is_sound))?;
+        monitor.keys = Lines::collect(keys.iter().copied(), len);
+        monitor
+            .stamps
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(words.halves(len)?)
+            .for_each(|(to, from)| *to = from);
+        Some(monitor)
     }
 
     /// Bytes of heap memory held.

@@ -57,6 +57,16 @@ impl Residents {
         self.stamps[slot as usize]
     }
 
+    pub(super) fn class(&self, slot: Slot) -> Class {
+        self.classes[slot as usize] & !TAKEN
+    }
+
+    /// Moves every stamp, for a clock that jumps by as much.
+    pub(super) fn shift_stamps(&mut self, by: u32) {
+        self.stamps.iter_mut().for_each(|stamp| *stamp = stamp.wrapping_add(by));
+        self.pool.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.stamps.len()
     }

@@ -1,6 +1,6 @@
 //! The residents as the policy sees them, and the search for the least valuable of them.
 //!
-//! A hand sweeps the dense slab. Every search scores the next [`SWEEP`] entries: being neighbours, they cost a few
+//! A hand sweeps the dense slab. Every search scores the next 32 or 64 entries: being neighbours, they cost a few
 //! cache lines where as many random ones would cost a miss each, and where an entry lies says
 //! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search.
 
@@ -17,6 +17,7 @@ pub(super) struct Residents {
     classes: Vec<Class>,
     /// The slot that the next sweep begins with.
     hand: usize,
+    /// From the highest density down.
     pool: Vec<Offer>,
 }
 
@@ -42,7 +43,21 @@ pub(super) struct Offer {
     stamp: u32,
 }
 
+/// How far a search goes.
+struct Search {
+    sweep: usize,
+    pool: usize,
+}
+
 impl View<'_> {
+    fn sweep_size(&self) -> usize {
+        if self.sized { SIZED.sweep } else { UNIT.sweep }
+    }
+
+    fn pool_size(&self) -> usize {
+        if self.sized { SIZED.pool } else { UNIT.pool }
+    }
+
     /// Expected hits per access of residence, and per unit of cost if so wanted.
     #[inline]
     pub(super) fn density(&self, class: Class, age: u32, cost: impl FnOnce() -> u64) -> f32 {
@@ -137,21 +152,17 @@ impl Residents {
     /// The lowest offer that still holds.
     fn choose(&mut self, view: &View<'_>) -> Option<Offer> {
         loop {
-            let (at, _) = self.pool.iter().enumerate().min_by(|a, b| a.1.density.total_cmp(&b.1.density))?;
-            let offer = self.pool[at];
+            let offer = self.pool.pop()?;
             let slot = offer.slot as usize;
             if self.stamps[slot] != offer.stamp {
-                self.pool.swap_remove(at);
                 continue;
             }
             let age = view.clock.wrapping_sub(offer.stamp);
             let density = view.density(self.classes[slot], age, || view.ledger.cost(offer.slot));
-            if density > offer.density * RECONSIDER {
-                self.pool[at].density = density;
-                continue;
+            if density <= offer.density * RECONSIDER {
+                return Some(Offer { density, ..offer });
             }
-            self.pool.swap_remove(at);
-            return Some(Offer { density, ..offer });
+            self.rank(Offer { density, ..offer });
         }
     }
 
@@ -161,11 +172,11 @@ impl Residents {
             self.hand = 0;
         }
         let begin = self.hand;
-        let end = (begin + SWEEP).min(self.stamps.len());
+        let end = (begin + view.sweep_size()).min(self.stamps.len());
         self.hand = end;
         let mut limit = self.limit(view);
-        for at in 0..end - begin {
-            let slot = begin + at;
+        for slot in begin..end {
+            // Both are there, which the compiler sees no better in slices: offering one needs all of `self`.
             let (class, stamp) = (self.classes[slot], self.stamps[slot]);
             let age = view.clock.wrapping_sub(stamp);
             let density = view.density(class, age, || view.ledger.cost(slot as Slot));
@@ -178,25 +189,29 @@ impl Residents {
 
     /// Below which density an entry finds a place in the pool.
     fn limit(&self, view: &View<'_>) -> f32 {
-        if self.pool.len() < pool_size(view) {
+        if self.pool.len() < view.pool_size() {
             return f32::INFINITY;
         }
-        self.pool.iter().map(|offer| offer.density).fold(0.0, f32::max)
+        self.pool.first().map_or(f32::INFINITY, |highest| highest.density)
     }
 
+    /// Keeps an offer if it is among the lowest.
     fn offer(&mut self, view: &View<'_>, offer: Offer) {
-        if let Some(known) = self.pool.iter_mut().find(|known| known.slot == offer.slot) {
-            *known = offer;
-            return;
-        }
-        if self.pool.len() >= pool_size(view) {
-            let highest = self.pool.iter().enumerate().max_by(|a, b| a.1.density.total_cmp(&b.1.density));
-            match highest {
-                Some((at, highest)) if highest.density > offer.density => _ = self.pool.swap_remove(at),
-                _ => return,
+        if let Some(known) = self.pool.iter().position(|known| known.slot == offer.slot) {
+            self.pool.remove(known);
+        } else if self.pool.len() >= view.pool_size() {
+            if self.limit(view) <= offer.density {
+                return;
             }
+            self.pool.remove(0);
         }
-        self.pool.push(offer);
+        self.rank(offer);
+    }
+
+    /// Puts an offer where it belongs in the pool.
+    fn rank(&mut self, offer: Offer) {
+        let lower = self.pool.iter().rev().take_while(|known| known.density < offer.density).count();
+        self.pool.insert(self.pool.len() - lower, offer);
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -212,22 +227,19 @@ impl Residents {
         if self.pool.iter().any(|offer| offer.slot as usize >= self.stamps.len()) {
             return Err("density: an entry on offer is not resident".into());
         }
+        if !self.pool.is_sorted_by(|a, b| a.density >= b.density) {
+            return Err("density: the offers are not in order".into());
+        }
         Ok(())
     }
 }
 
-fn pool_size(view: &View<'_>) -> usize {
-    if view.sized { POOL_SIZED } else { POOL_UNIT }
-}
-
 /// Marks a class: the density of a class so large is infinite.
 const TAKEN: Class = 0x80;
-/// Entries scored by one search.
-const SWEEP: usize = 64;
-/// Offers kept where all entries cost the same.
-const POOL_UNIT: usize = 4;
-/// Offers kept where they do not.
-const POOL_SIZED: usize = 16;
+/// Entries scored by one search, and offers kept, where all entries cost the same.
+const UNIT: Search = Search { sweep: 32, pool: 8 };
+/// Where they do not: the least per cost are rarer, and one newcomer may need the room of many.
+const SIZED: Search = Search { sweep: 64, pool: 16 };
 /// An offer is scored again if its density has grown by this factor.
 const RECONSIDER: f32 = 1.5;
 
@@ -265,13 +277,13 @@ mod tests {
     fn an_entry_used_since_it_was_found_is_not_on_offer() {
         let (mut residents, ledger, learner) = residents(300);
         residents.clamp_ages(0, 4990);
-        (0..5).for_each(|slot| residents.touch(slot, 0, slot));
+        (0..9).for_each(|slot| residents.touch(slot, 0, slot));
         let view = view(&ledger, &learner);
         let first = residents.take_least(&view).slot;
-        assert!(first < 5 && residents.pool.iter().all(|offer| offer.slot < 5));
-        (0..5).for_each(|slot| residents.touch(slot, 34, 5000));
-        for _ in 0..290 {
-            assert!(residents.take_least(&view).slot >= 5);
+        assert!(first < 9 && residents.pool.iter().all(|offer| offer.slot < 9));
+        (0..9).for_each(|slot| residents.touch(slot, 34, 5000));
+        for _ in 0..200 {
+            assert!(residents.take_least(&view).slot >= 9);
         }
     }
 

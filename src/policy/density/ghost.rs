@@ -37,8 +37,17 @@ impl Ghost {
     pub(super) fn gap(&self, hash: u64, clock: u32) -> Option<u32> {
         let lines = self.lines.as_ref()?;
         let tag = tag(hash);
-        let slot = lines.line(place(hash, lines.len())).iter().find(|&&slot| slot >> 16 == tag)?;
-        Some(u32::from(self.time(clock).wrapping_sub(*slot as u16)) << self.unit)
+        // No tag is twice in a line. Without a branch, all slots are compared at once.
+        let known = |slot: u32| if slot >> 16 == tag { slot as i32 & 0xFFFF | KNOWN } else { 0 };
+        let found =
+            lines.line(place(hash, lines.len())).iter().fold(0, |found, &slot| known(slot).max(found));
+        (found != 0).then(|| u32::from(self.time(clock).wrapping_sub(found as u16)) << self.unit)
+    }
+
+    /// Reads what is needed for the key, so that it lies in the processor's cache. The value says nothing.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) -> u32 {
+        self.lines.as_ref().map_or(0, |lines| lines.line(place(hash, lines.len()))[0])
     }
 
     /// The key was last asked for at `stamp` and is not resident any more. No stamp lies after `clock`.
@@ -50,19 +59,18 @@ impl Ghost {
         let tag = tag(hash);
         let at = place(hash, lines.len());
         let line = lines.line_mut(at);
-        let mut choice = 0;
-        let mut oldest = 0;
-        for (way, &slot) in line.iter().enumerate() {
-            // The tag itself and vacant slots come before the oldest.
+        // The tag itself and vacant slots come before the oldest. The way is part of the rank: what has the highest is found
+        // without a branch.
+        let rank = |(way, &slot): (usize, &u32)| {
             let rank = match slot >> 16 {
-                same if same == tag => u32::MAX,
-                0 => u32::MAX - 1,
-                _ => u32::from(now.wrapping_sub(slot as u16)),
+                same if same == tag => 1 << 17,
+                0 => 1 << 16,
+                _ => i32::from(now.wrapping_sub(slot as u16)),
             };
-            if rank > oldest {
-                (choice, oldest) = (way, rank);
-            }
-        }
+            rank << 4 | (WAYS - 1 - way) as i32
+        };
+        let highest = line.iter().enumerate().map(rank).fold(0, i32::max);
+        let choice = WAYS - 1 - highest as usize % WAYS;
         line[choice] = tag << 16 | u32::from(time);
     }
 
@@ -139,6 +147,8 @@ fn tag(hash: u64) -> u32 {
 }
 
 const WAYS: usize = 16;
+/// Above the 16 bits of a time.
+const KNOWN: i32 = 1 << 16;
 /// In units of time.
 const TOO_OLD: u16 = 0xC000;
 

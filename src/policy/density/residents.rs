@@ -6,6 +6,7 @@
 
 use super::class::{Class, Scale};
 use super::learner::Learner;
+use super::offers::{Offer, Offers};
 use crate::policy::{Ledger, Slot};
 
 /// Stamp and class by slot, the sweeping hand and the pool. See the [module](self).
@@ -17,8 +18,7 @@ pub(super) struct Residents {
     classes: Vec<Class>,
     /// The slot that the next sweep begins with.
     hand: usize,
-    /// From the highest density down.
-    pool: Vec<Offer>,
+    pool: Offers,
 }
 
 /// What a search needs to know.
@@ -32,15 +32,6 @@ pub(super) struct View<'a> {
     pub(super) sized: bool,
     /// Whether density is per unit of cost.
     pub(super) per_cost: bool,
-}
-
-/// An entry that was found to be of little value.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Offer {
-    pub(super) slot: Slot,
-    pub(super) density: f32,
-    /// Its stamp when it was scored: an entry used since is not on offer any more.
-    stamp: u32,
 }
 
 /// How far a search goes.
@@ -103,10 +94,8 @@ impl Residents {
         let last = (self.stamps.len() - 1) as Slot;
         self.stamps.swap_remove(slot as usize);
         self.classes.swap_remove(slot as usize);
-        self.pool.retain(|offer| offer.slot != slot);
-        if let Some(offer) = self.pool.iter_mut().find(|offer| offer.slot == last) {
-            offer.slot = slot;
-        }
+        self.pool.withdraw(slot);
+        self.pool.moved(last, slot);
     }
 
     /// Takes the least valuable entry that was found and is not taken yet. There is one.
@@ -126,7 +115,7 @@ impl Residents {
     /// Puts a taken entry out of reach of the searches, as if it had been found.
     pub(super) fn protect(&mut self, slot: Slot) {
         self.classes[slot as usize] |= TAKEN;
-        self.pool.retain(|offer| offer.slot != slot);
+        self.pool.withdraw(slot);
     }
 
     /// Ends the decision for a slot that was taken or protected.
@@ -137,7 +126,7 @@ impl Residents {
     /// Puts an entry that was taken in vain back on offer.
     pub(super) fn put_back(&mut self, view: &View<'_>, offer: Offer) {
         self.release(offer.slot);
-        self.offer(view, offer);
+        self.pool.offer(offer, view.pool_size());
     }
 
     /// Makes no entry older than `limit`. O(n).
@@ -162,7 +151,7 @@ impl Residents {
             if density <= offer.density * RECONSIDER {
                 return Some(Offer { density, ..offer });
             }
-            self.rank(Offer { density, ..offer });
+            self.pool.rank(Offer { density, ..offer });
         }
     }
 
@@ -174,63 +163,28 @@ impl Residents {
         let begin = self.hand;
         let end = (begin + view.sweep_size()).min(self.stamps.len());
         self.hand = end;
-        let mut limit = self.limit(view);
-        for slot in begin..end {
-            // Both are there, which the compiler sees no better in slices: offering one needs all of `self`.
-            let (class, stamp) = (self.classes[slot], self.stamps[slot]);
+        let most = view.pool_size();
+        let mut limit = self.pool.limit(most);
+        let entries = self.classes[begin..end].iter().zip(&self.stamps[begin..end]);
+        for (slot, (&class, &stamp)) in (begin as Slot..).zip(entries) {
             let age = view.clock.wrapping_sub(stamp);
-            let density = view.density(class, age, || view.ledger.cost(slot as Slot));
+            let density = view.density(class, age, || view.ledger.cost(slot));
             if density < limit {
-                self.offer(view, Offer { slot: slot as Slot, density, stamp });
-                limit = self.limit(view);
+                self.pool.offer(Offer { slot, density, stamp }, most);
+                limit = self.pool.limit(most);
             }
         }
-    }
-
-    /// Below which density an entry finds a place in the pool.
-    fn limit(&self, view: &View<'_>) -> f32 {
-        if self.pool.len() < view.pool_size() {
-            return f32::INFINITY;
-        }
-        self.pool.first().map_or(f32::INFINITY, |highest| highest.density)
-    }
-
-    /// Keeps an offer if it is among the lowest.
-    fn offer(&mut self, view: &View<'_>, offer: Offer) {
-        if let Some(known) = self.pool.iter().position(|known| known.slot == offer.slot) {
-            self.pool.remove(known);
-        } else if self.pool.len() >= view.pool_size() {
-            if self.limit(view) <= offer.density {
-                return;
-            }
-            self.pool.remove(0);
-        }
-        self.rank(offer);
-    }
-
-    /// Puts an offer where it belongs in the pool.
-    fn rank(&mut self, offer: Offer) {
-        let lower = self.pool.iter().rev().take_while(|known| known.density < offer.density).count();
-        self.pool.insert(self.pool.len() - lower, offer);
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.stamps.capacity() * size_of::<u32>()
-            + self.classes.capacity()
-            + self.pool.capacity() * size_of::<Offer>()
+        self.stamps.capacity() * size_of::<u32>() + self.classes.capacity() + self.pool.memory()
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         if self.classes.iter().any(|&class| class & TAKEN != 0) {
             return Err("density: an entry is marked as taken, though nothing is being decided".into());
         }
-        if self.pool.iter().any(|offer| offer.slot as usize >= self.stamps.len()) {
-            return Err("density: an entry on offer is not resident".into());
-        }
-        if !self.pool.is_sorted_by(|a, b| a.density >= b.density) {
-            return Err("density: the offers are not in order".into());
-        }
-        Ok(())
+        self.pool.check(self.stamps.len())
     }
 }
 
@@ -280,7 +234,7 @@ mod tests {
         (0..9).for_each(|slot| residents.touch(slot, 0, slot));
         let view = view(&ledger, &learner);
         let first = residents.take_least(&view).slot;
-        assert!(first < 9 && residents.pool.iter().all(|offer| offer.slot < 9));
+        assert!(first < 9 && residents.pool.slots().all(|slot| slot < 9));
         (0..9).for_each(|slot| residents.touch(slot, 34, 5000));
         for _ in 0..200 {
             assert!(residents.take_least(&view).slot >= 9);
@@ -293,7 +247,7 @@ mod tests {
         let view = view(&ledger, &learner);
         for slot in [7, 63] {
             let stamp = residents.stamp(slot);
-            residents.offer(&view, Offer { slot, density: 1.0, stamp });
+            residents.pool.offer(Offer { slot, density: 1.0, stamp }, view.pool_size());
         }
         residents.swap_remove(7);
         assert_eq!(residents.choose(&view).map(|offer| (offer.slot, offer.stamp)), Some((7, 63)));

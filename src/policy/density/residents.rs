@@ -5,7 +5,7 @@
 //! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search.
 
 use super::class::{Class, Scale};
-use super::learner::Learner;
+use super::learner::{self, Cell, Learner};
 use super::offers::{Offer, Offers};
 use crate::policy::{Ledger, Slot};
 
@@ -51,9 +51,9 @@ impl View<'_> {
 
     /// Expected hits per access of residence, and per unit of cost if so wanted.
     #[inline]
-    pub(super) fn density(&self, class: Class, age: u32, cost: impl FnOnce() -> u64) -> f32 {
+    pub(super) fn density(&self, class: Class, age: u32, slot: Slot) -> f32 {
         let density = self.learner.density(class, self.scale.bucket(age));
-        if self.per_cost { density / cost() as f32 } else { density }
+        if self.per_cost { density / self.ledger.cost(slot) as f32 } else { density }
     }
 }
 
@@ -147,7 +147,7 @@ impl Residents {
                 continue;
             }
             let age = view.clock.wrapping_sub(offer.stamp);
-            let density = view.density(self.classes[slot], age, || view.ledger.cost(offer.slot));
+            let density = view.density(self.classes[slot], age, offer.slot);
             if density <= offer.density * RECONSIDER {
                 return Some(Offer { density, ..offer });
             }
@@ -165,12 +165,20 @@ impl Residents {
         self.hand = end;
         let most = view.pool_size();
         let mut limit = self.pool.limit(most);
+        // First where in the table to look for all of them: arithmetic on neighbours, which the compiler turns into vectors.
+        let mut cells = [Cell::default(); MOST_SWEPT];
         let entries = self.classes[begin..end].iter().zip(&self.stamps[begin..end]);
-        for (slot, (&class, &stamp)) in (begin as Slot..).zip(entries) {
-            let age = view.clock.wrapping_sub(stamp);
-            let density = view.density(class, age, || view.ledger.cost(slot));
+        for (cell, (&class, &stamp)) in cells.iter_mut().zip(entries) {
+            *cell = learner::cell(class, view.scale.bucket(view.clock.wrapping_sub(stamp)));
+        }
+        for (slot, &cell) in (begin..end).zip(&cells) {
+            let mut density = view.learner.density_in(cell);
+            if view.per_cost {
+                density /= view.ledger.cost(slot as Slot) as f32;
+            }
             if density < limit {
-                self.pool.offer(Offer { slot, density, stamp }, most);
+                let stamp = self.stamps[slot];
+                self.pool.offer(Offer { slot: slot as Slot, density, stamp }, most);
                 limit = self.pool.limit(most);
             }
         }
@@ -194,6 +202,8 @@ const TAKEN: Class = 0x80;
 const UNIT: Search = Search { sweep: 32, pool: 8 };
 /// Where they do not: the least per cost are rarer, and one newcomer may need the room of many.
 const SIZED: Search = Search { sweep: 64, pool: 16 };
+/// The larger of the two.
+const MOST_SWEPT: usize = if UNIT.sweep > SIZED.sweep { UNIT.sweep } else { SIZED.sweep };
 /// An offer is scored again if its density has grown by this factor.
 const RECONSIDER: f32 = 1.5;
 

@@ -59,17 +59,15 @@ impl Ghost {
         let tag = tag(hash);
         let at = place(hash, lines.len());
         let line = lines.line_mut(at);
-        // The tag itself and vacant slots come before the oldest. The way is part of the rank: what has the highest is found
-        // without a branch.
-        let rank = |(way, &slot): (usize, &u32)| {
-            let rank = match slot >> 16 {
-                same if same == tag => 1 << 17,
-                0 => 1 << 16,
-                _ => i32::from(now.wrapping_sub(slot as u16)),
-            };
-            rank << 4 | (WAYS - 1 - way) as i32
-        };
-        let highest = line.iter().enumerate().map(rank).fold(0, i32::max);
+        // The oldest gives way; before it a vacant slot, before that the tag itself. The way is part of the rank, so that the
+        // highest is found without a branch.
+        let mut highest = 0;
+        for (way, &slot) in line.iter().enumerate() {
+            let age = u32::from(now).wrapping_sub(slot) & 0xFFFF;
+            let known = u32::from(slot >> 16 == tag) << 17;
+            let vacant = u32::from(slot >> 16 == 0) << 16;
+            highest = highest.max((age | known | vacant) as i32 * WAYS as i32 + (WAYS - 1 - way) as i32);
+        }
         let choice = WAYS - 1 - highest as usize % WAYS;
         line[choice] = tag << 16 | u32::from(time);
     }

@@ -134,9 +134,9 @@ impl<T> Table<T> {
         self.groups.iter().flat_map(|group| group.places.iter().flatten())
     }
 
-    /// All entries, by value.
-    pub(crate) fn into_entries(self) -> impl Iterator<Item = T> {
-        self.groups.into_iter().flat_map(|group| group.places.into_iter().flatten())
+    /// Takes all entries out of a table that is of no use any more.
+    pub(crate) fn take_entries(&mut self) -> impl Iterator<Item = T> {
+        self.groups.iter_mut().flat_map(|group| &mut group.places).filter_map(Option::take)
     }
 
     /// Bytes of heap memory held.
@@ -203,10 +203,11 @@ impl<T> Table<T> {
 
     #[cold]
     fn resize(&mut self, groups: usize, hash_of: impl Fn(&T) -> u64) {
-        let mut larger = Vec::new();
-        larger.resize_with(groups, Group::vacant);
-        let old = std::mem::replace(&mut self.groups, larger);
-        for entry in old.into_iter().flat_map(|group| group.places.into_iter().flatten()) {
+        let mut larger = Self { groups: Vec::new(), len: self.len };
+        larger.groups.resize_with(groups, Group::vacant);
+        let mut old = std::mem::replace(self, larger);
+        // One by one out of where they are: seven large entries at once would be too much for a stack.
+        for entry in old.take_entries() {
             self.put(hash_of(&entry), entry);
         }
     }
@@ -295,7 +296,7 @@ mod tests {
             for (&hash, &value) in &model {
                 prop_assert_eq!(find(&table, hash).map(|place| table.at(place).1), Some(value));
             }
-            prop_assert_eq!(table.into_entries().collect::<HashMap<_, _>>(), model);
+            prop_assert_eq!(table.take_entries().collect::<HashMap<_, _>>(), model);
         }
     }
 

@@ -36,6 +36,10 @@ pub(super) enum Scope {
 /// The commands after which a bounded turn ends (it finishes the log that it is at).
 const COMMANDS_PER_TURN: usize = 256;
 
+/// The part of the slack that may have left when a bounded turn ends (it finishes the log that it is at). The room of what
+/// left is free at once, but its memory only when it was delivered, after the turn: short turns keep that small.
+const DEPARTED_OF_SLACK: u64 = 4;
+
 /// For each command decided, the reads that readers bring to the policy's ears by themselves. Reads matter to
 /// the policy where there are newcomers to weigh residents against; where there are few, a sample will do, and readers
 /// are spared the work.
@@ -219,14 +223,15 @@ impl<V> Core<V> {
 
     /// Settles dirty shards from `shard` on until enough was done; returns the number of commands.
     fn settle_some(&self, decisions: &mut Decisions, shard: usize, departed: &mut Vec<Departed<V>>) -> usize {
-        let mut done = 0;
+        let (mut done, mut freed) = (0, 0);
+        let most_freed = self.budget.slack() / DEPARTED_OF_SLACK;
         decisions.cursor = shard;
         for _ in 0..self.store.shards() {
-            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| done < COMMANDS_PER_TURN)
-            else {
-                break;
-            };
+            let wanted = done < COMMANDS_PER_TURN && freed <= most_freed;
+            let Some(shard) = self.store.dirty().next(decisions.cursor).filter(|_| wanted) else { break };
+            let known = departed.len();
             done += self.settle_shard(decisions, shard, departed);
+            freed += departed[known..].iter().map(|gone| gone.cost).sum::<u64>();
             decisions.cursor = (shard + 1) % self.store.shards();
         }
         done

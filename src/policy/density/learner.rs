@@ -99,9 +99,17 @@ impl Learner {
         for (frequency, evidence) in by_frequency.iter().enumerate() {
             let bias = FREQUENCY_BIAS[frequency];
             let hazard = evidence.hazard(&overall.map(|chance| (chance * bias).min(MAX_PRIOR)));
+            let mut unseen = [0.0; AGES];
+            set_densities(&mut unseen, &hazard, &widths);
             for gap in 0..GAPS {
                 let class = gap * FREQUENCIES + frequency;
-                set_densities(&mut self.density[class], &classes[class].hazard(&hazard), &widths);
+                // Many classes have not been seen: the prior is all that is known of them, and the same for all.
+                match classes[class].is_empty() {
+                    true => self.density[class] = unseen,
+                    false => {
+                        set_densities(&mut self.density[class], &classes[class].hazard(&hazard), &widths)
+                    }
+                }
             }
         }
         self.respect_frequency();
@@ -174,6 +182,11 @@ impl Evidence {
         Self { reused: *reused, at_risk }
     }
 
+    fn is_empty(&self) -> bool {
+        // Nobody reached the first age.
+        self.at_risk[0] == 0.0
+    }
+
     fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
         let mut sum = Self { reused: [0.0; AGES], at_risk: [0.0; AGES] };
         for part in parts {
@@ -214,17 +227,19 @@ fn set_densities(density: &mut Row, hazard: &Row, widths: &Row) {
     });
     // The upper hull of the points to the right of each bucket, as the stretches between them, nearest
     // last. Stretches are only ever added up: no precision is lost where hardly anything survives.
-    let mut hull = [Stretch::default(); AGES];
+    let mut hull = [(Stretch::default(), 0.0); AGES];
     let mut len = 0;
     for bucket in (0..AGES).rev() {
         let mut stretch = steps[bucket];
-        while len > 0 && stretch.density() <= hull[len - 1].density() {
+        let mut highest = stretch.density();
+        while len > 0 && highest <= hull[len - 1].1 {
             len -= 1;
-            stretch.residence += hull[len].residence;
-            stretch.hits += hull[len].hits;
+            stretch.residence += hull[len].0.residence;
+            stretch.hits += hull[len].0.hits;
+            highest = stretch.density();
         }
-        density[bucket] = stretch.density() as f32;
-        hull[len] = stretch;
+        density[bucket] = highest as f32;
+        hull[len] = (stretch, highest);
         len += 1;
     }
 }

@@ -4,6 +4,8 @@ mod bulk;
 mod lifetime;
 mod load;
 mod modify;
+#[cfg(feature = "persist")]
+mod persist;
 #[cfg(feature = "async")]
 mod tasks;
 

@@ -68,6 +68,8 @@ mod flight;
 pub mod key;
 mod life;
 mod listener;
+#[cfg(feature = "persist")]
+pub mod persist;
 pub mod policy;
 mod processor;
 mod ring;

@@ -8,6 +8,7 @@
 //! A turn is the same whoever runs it: the processor thread, an inserting thread without room, `wait()`.
 
 use super::deliver::Departed;
+use super::write::Release;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
 use crate::engine::{Effect, Engine, Verdict};
@@ -275,6 +276,31 @@ impl<V> Core<V> {
             }
         }
         decisions.effects = effects;
+    }
+
+    /// Takes out whom the engine decided against for an entry whose shard is locked, and which is not in the store yet; what they cost
+    /// goes to `freed`. False if the entry itself was turned away: only newcomers are, and then nobody left.
+    pub(super) fn carry_out_for(
+        &self,
+        (index, version): (u64, u32),
+        shard: &mut Shard<V>,
+        decisions: &mut Decisions,
+        departed: &mut Vec<Departed<V>>,
+        freed: &mut Release<'_, V>,
+    ) -> bool {
+        let number = self.store.shard_of(index);
+        let mut effects = std::mem::take(&mut decisions.effects);
+        let mut admitted = true;
+        for effect in effects.drain(..) {
+            if (effect.index, effect.version) == (index, version) {
+                admitted = false;
+            } else if let Some(gone) = self.take_row(effect, Some((number, shard)), decisions) {
+                freed.1 += gone.cost;
+                departed.push(gone);
+            }
+        }
+        decisions.effects = effects;
+        admitted
     }
 
     /// Takes the row of an effect out, if it is still the one decided upon. `held` is a shard that the caller

@@ -6,6 +6,7 @@
 //! - `bulk` — many keys at once, and all of them.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
+//! - `snapshot` — what is remembered for the next process, and how it comes back.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
@@ -33,6 +34,8 @@ mod load;
 mod maintain;
 mod modify;
 mod read;
+#[cfg(feature = "persist")]
+mod snapshot;
 mod write;
 
 pub(crate) use deliver::in_callback;
@@ -43,6 +46,8 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+#[cfg(feature = "persist")]
+pub(crate) use snapshot::{Returning, Returns};
 pub(crate) use write::Request;
 
 use crate::budget::Budget;

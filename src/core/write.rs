@@ -414,21 +414,9 @@ impl<V> Core<V> {
         decisions
             .engine
             .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
-        let mut effects = std::mem::take(&mut decisions.effects);
         // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
         let mut freed = Release(self, 0);
-        let mut rejected = false;
-        for effect in effects.drain(..) {
-            if (effect.index, effect.version) == (index, version) {
-                rejected = true;
-            } else if let Some(gone) = self.take_row(effect, Some((number, &mut shard)), decisions) {
-                freed.1 += gone.cost;
-                departed.push(gone);
-            }
-        }
-        decisions.effects = effects;
-        if rejected {
-            // Only a newcomer is ever turned away, and then nobody left for it.
+        if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
             return Try::Done(Err(AtOnce::Rejected));
         }
         if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
@@ -573,7 +561,7 @@ impl<V> Core<V> {
 const EARLY_HELP: usize = 16;
 
 /// Gives cost back.
-struct Release<'a, V>(&'a Core<V>, u64);
+pub(super) struct Release<'a, V>(pub(super) &'a Core<V>, pub(super) u64);
 
 impl<V> Drop for Release<'_, V> {
     fn drop(&mut self) {
@@ -582,7 +570,7 @@ impl<V> Drop for Release<'_, V> {
 }
 
 /// Ends the hold on reservations.
-struct Unhold<'a, V>(&'a Core<V>);
+pub(super) struct Unhold<'a, V>(pub(super) &'a Core<V>);
 
 impl<V> Drop for Unhold<'_, V> {
     fn drop(&mut self) {

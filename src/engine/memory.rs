@@ -3,7 +3,7 @@
 //! A restored entry answers no request: no access is counted for it, no age grows. An engine that has learned what
 //! another knew, and then restored its residents, decides as the other would have.
 
-use super::{Effect, Engine, Write};
+use super::{Effect, Engine, Verdict, Write};
 use crate::policy::Keepsake;
 
 /// A resident, as it is remembered.
@@ -38,12 +38,22 @@ impl Engine {
     }
 
     /// Decides on an entry that comes from a snapshot, with what was noted of it if the policy is the one that noted it. Like
-    /// [`write`](Self::write) for a newcomer, but counts no access. An entry that is resident already is left alone.
+    /// [`write`](Self::write) for a newcomer, but counts no access. Of an entry without a note nothing is known that would make it worth
+    /// a resident: it comes in if there is room. An entry that is resident already is left alone.
     pub fn restore(&mut self, write: Write, note: Option<u64>, effects: &mut Vec<Effect>) {
         if self.ledger.find(write.index).is_some() {
             return;
         }
-        if let (Some(slot), Some(note)) = (self.enter(write, effects), note) {
+        let Some(note) = note else {
+            let Write { index, version, cost, .. } = write;
+            if self.ledger.shortfall(cost) > 0 {
+                effects.push(Effect { index, version, cost, verdict: Verdict::Rejected });
+            } else {
+                self.enter(write, effects);
+            }
+            return;
+        };
+        if let Some(slot) = self.enter(write, effects) {
             self.policy.recall(&self.ledger, slot, note);
         }
     }
@@ -148,5 +158,28 @@ mod tests {
         let write = Write { index: 3, version: 0, cost: 1, deadline: None };
         new.restore(write, Some(u64::MAX), &mut Vec::new());
         play(&mut new, 0, 1000);
+    }
+
+    #[test]
+    fn a_scale_without_words_to_show_for_it_is_not_believed() {
+        let mut old = engine(1_000_000, 10_000_000);
+        play(&mut old, 0, 1000);
+        let words = old.knowledge();
+        // A cache as large would take as much memory by itself; a small one would take it for the asking.
+        assert!(engine(1_000_000, 10_000_000).learn(&words));
+        assert!(!engine(1000, 10_000).learn(&words));
+    }
+
+    #[test]
+    fn what_nothing_is_known_of_displaces_nobody() {
+        let mut engine = engine(100, 1000);
+        let write = |index, cost| Write { index, version: 0, cost, deadline: None };
+        let mut effects = Vec::new();
+        engine.restore(write(1, 60), None, &mut effects);
+        engine.restore(write(2, 60), None, &mut effects);
+        engine.restore(write(3, 40), None, &mut effects);
+        let rejected: Vec<_> = effects.iter().map(|effect| (effect.index, effect.verdict)).collect();
+        assert_eq!((rejected, engine.ledger().used()), (vec![(2, Verdict::Rejected)], 100));
+        engine.check().unwrap();
     }
 }

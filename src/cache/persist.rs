@@ -6,6 +6,7 @@ use crate::clock::{millis, millis_up};
 use crate::core::{Core, Returning, Returns};
 use crate::key::KeyHasher;
 use crate::persist::{Entry, Header, RestoreError, Restored, SaveError, Saved, Snapshot, Writer};
+use crate::trace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::type_name;
@@ -32,6 +33,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     where
         V: Clone + Serialize,
     {
+        let span = trace::save(self.name());
+        let _entered = span.enter();
         let (instant, saved_ms) = (self.core.instant(), wall_ms());
         let memory = self.core.remember();
         let header = Header {
@@ -50,6 +53,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
             }
         }
         let (entries, bytes) = writer.end()?;
+        span.entries(entries);
         Ok(Saved { entries, bytes })
     }
 
@@ -88,6 +92,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         if !snapshot.any_values && snapshot.header.values != type_name::<V>() {
             return Err(RestoreError::OtherValues);
         }
+        let span = trace::restore(self.name());
+        let _entered = span.enter();
         let away = snapshot
             .away
             .unwrap_or_else(|| wall().saturating_sub(Duration::from_millis(snapshot.header.saved_ms)));
@@ -114,6 +120,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
             }
         };
         self.take_back(&mut batch, &mut restored);
+        span.entries(restored.entries);
         end.map(|()| restored)
     }
 

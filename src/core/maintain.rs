@@ -18,6 +18,7 @@ use crate::policy::{PolicyConfig, PolicyKind};
 use crate::processor::{Maintain, Rest};
 use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
+use crate::trace;
 use parking_lot::MutexGuard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -86,6 +87,8 @@ impl<V> Core<V> {
     /// Empties the cache.
     pub(crate) fn clear(&self) {
         self.count(Count::Clears, 1);
+        let span = trace::clear(self.name());
+        let _entered = span.enter();
         self.decide(|decisions, departed| {
             for number in 0..self.store.shards() {
                 let rows = self.store.write(number).take_all();
@@ -102,6 +105,8 @@ impl<V> Core<V> {
     /// Changes the budget; what no longer fits is gone when this returns.
     pub(crate) fn set_max_cost(&self, max_cost: u64) {
         let max_cost = max_cost.max(1);
+        let span = trace::resize(self.name(), max_cost);
+        let _entered = span.enter();
         self.decide(|decisions, departed| {
             self.budget.resize(max_cost, self.settings.slack.of(max_cost));
             // A writer that read the old limit holds its shard's lock until its command is logged: after one
@@ -129,6 +134,7 @@ impl<V> Core<V> {
                 self.budget.release(row.cost());
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);
+                    trace::callback_panicked(self.name(), None);
                 }
             }
         }
@@ -153,13 +159,14 @@ impl<V> Core<V> {
         if outcome.is_err() {
             self.rebuild(&mut decisions, &mut departed);
         }
-        if departed.is_empty() && !self.has_deferred() {
-            return outcome.ok();
-        }
-        let ticket = self.open_ticket();
+        let ticket = (!departed.is_empty() || self.has_deferred()).then(|| self.open_ticket());
         drop(decisions);
-        self.deliver(departed);
-        drop(ticket);
+        if outcome.is_err() {
+            trace::policy_panicked(self.name());
+        }
+        if let Some(_ticket) = ticket {
+            self.deliver(departed);
+        }
         outcome.ok()
     }
 
@@ -186,6 +193,8 @@ impl<V> Core<V> {
         if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
             let mut departed = Vec::new();
             self.rebuild(&mut decisions, &mut departed);
+            drop(decisions);
+            trace::policy_panicked(self.name());
             self.defer(departed);
         }
     }

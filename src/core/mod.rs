@@ -101,6 +101,8 @@ pub(crate) struct Settings<V> {
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,
     pub(crate) maintenance: Maintenance,
+    /// What metrics and traces call the cache.
+    pub(crate) name: Box<str>,
     /// The process that built the cache.
     pub(crate) process: u32,
     pub(crate) seed: u64,
@@ -166,9 +168,12 @@ struct Decisions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Misses,
-    Refusals,
+    RefusedTooCostly,
+    RefusedKept,
+    RefusedAbsent,
     Rejections,
     RejectedCost,
+    RejectedAtOnce,
     Evictions,
     EvictedCost,
     Expirations,
@@ -180,6 +185,7 @@ enum Count {
     DecidedAtOnce,
     Loads,
     LoadsFailed,
+    LoadsAbandoned,
     LoadsOvertaken,
     CallbackPanics,
     PolicyPanics,
@@ -215,6 +221,10 @@ impl<V> Core<V> {
             bell: Bell::new(),
             settings,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.name
     }
 
     pub(crate) fn bell(&self) -> &Bell {

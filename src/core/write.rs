@@ -15,6 +15,7 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use crate::trace;
 use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -348,6 +349,7 @@ impl<V> Core<V> {
             AtOnce::Refused(refusal) => self.refuse(refusal, value),
             AtOnce::Rejected => {
                 self.count(Count::Rejections, 1);
+                self.count(Count::RejectedAtOnce, 1);
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }
@@ -504,8 +506,12 @@ impl<V> Core<V> {
     }
 
     pub(super) fn refuse(&self, refusal: Refusal, value: V) -> InsertError<V> {
-        let counted =
-            if matches!(refusal, Refusal::Overtaken) { Count::LoadsOvertaken } else { Count::Refusals };
+        let counted = match refusal {
+            Refusal::Kept => Count::RefusedKept,
+            Refusal::Absent => Count::RefusedAbsent,
+            Refusal::Overtaken => Count::LoadsOvertaken,
+            Refusal::TooCostly { .. } => Count::RefusedTooCostly,
+        };
         self.count(counted, 1);
         match refusal {
             // Only a load is ever overtaken, and it does not ask why its value was not kept.
@@ -527,6 +533,8 @@ impl<V> Core<V> {
     #[cold]
     fn help(&self, shard: usize, growth: u64) {
         self.count(Count::Helps, 1);
+        let span = trace::help_for_room(self.name(), growth);
+        let _entered = span.enter();
         // Whoever is at it gives room back with every shard that it settles: sooner than this thread could go to
         // sleep and wake up.
         if !self.try_maintain_from(shard) && !self.budget.await_room(growth) {
@@ -539,6 +547,8 @@ impl<V> Core<V> {
     pub(super) fn after_write(&self, shard: usize, logged: Logged) {
         if logged.pending >= HIGH_WATER {
             self.count(Count::Helps, 1);
+            let span = trace::help_with_log(self.name(), logged.pending);
+            let _entered = span.enter();
             if logged.pending >= FLOOD_MARK {
                 self.maintain(Scope::From(shard));
             } else {

@@ -78,7 +78,7 @@ pub trait KeyHasher: Send + Sync + 'static {
     }
 
     /// What an equal hasher can be [made from](Self::with_secret) in another process. By default nothing: the program has to see to it
-    /// that both processes build equal ones.
+    /// that both processes build equal ones. `Cache::save` writes it into the snapshot, in the clear; who knows it can make keys collide.
     fn secret(&self) -> Option<Vec<u64>> {
         None
     }

@@ -75,7 +75,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     ///
     /// Times to live are shorter by the time since the snapshot was made ([by which clock](crate::persist)). Entries that come in count as
     /// [inserts](crate::Stats::inserts), those that do not come in are dropped here and count as nothing; the listener hears of neither. An entry that makes room for a
-    /// restored one is evicted as ever.
+    /// restored one is evicted as ever. Costs are those that were saved: no weigher is asked.
     ///
     /// # Blocking
     /// Takes the engine's mutex, and holds back writers who need room, for up to 64 entries at a time; values are deserialised with no lock held.

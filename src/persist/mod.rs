@@ -34,6 +34,9 @@
 //!   snapshot can do no harm: it neither breaks the cache nor passes its budget, and memory is taken for what has been
 //!   read, never for what a length announces (the `Deserialize` of your values has to be as careful).
 //!
+//! The `Hash` of the key type has to be the same in both programs, too (a derived one is as long as the type is, if not promised to be from compiler to compiler). Where it is not,
+//! restored entries are not found, and make room for others in time.
+//!
 //! # Clocks
 //!
 //! Times to live go on counting between save and restore, by the host's wall clock (`SystemTime`), the only one that two processes have in

@@ -226,6 +226,28 @@ fn a_hasher_comes_back_from_its_secret_and_from_no_other_words() {
     check(&FastHasher::new());
 }
 
+/// Takes any words for its secret, and is another one than it says.
+#[derive(Clone)]
+struct Impostor;
+
+impl KeyHasher for Impostor {
+    fn hash_key<Q: std::hash::Hash + ?Sized>(&self, key: &Q) -> tollgate::KeyHash {
+        SecretHasher::with_seed(99).hash_key(key)
+    }
+
+    fn with_secret(_secret: &[u64]) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+#[test]
+fn a_hasher_that_hashes_differently_is_not_adopted() {
+    let bytes = saved(&worn(builder(100), 500));
+    let snapshot = Snapshot::open(bytes.as_slice()).unwrap();
+    let adopted = builder(100).key_hasher(Impostor).same_keys_as(&snapshot);
+    assert!(matches!(adopted, Err(RestoreError::OtherKeys)));
+}
+
 #[test]
 fn a_fast_hasher_is_adopted_too() {
     let build = || Cache::<str, u64>::builder(1000, 100).key_hasher(FastHasher::new());

@@ -65,9 +65,13 @@ mod tests {
     use crate::policy::sketch::remix;
     use crate::policy::{PolicyConfig, PolicyKind};
 
-    fn engine(max_cost: u64, num_counters: usize) -> Engine {
+    fn engine_of(kind: PolicyKind, max_cost: u64, num_counters: usize) -> Engine {
         let config = PolicyConfig { num_counters, max_cost, seed: 1, objective: Default::default() };
-        Engine::new(PolicyKind::HitDensity, config)
+        Engine::new(kind, config)
+    }
+
+    fn engine(max_cost: u64, num_counters: usize) -> Engine {
+        engine_of(PolicyKind::HitDensity, max_cost, num_counters)
     }
 
     /// Popular keys among strangers.
@@ -107,6 +111,26 @@ mod tests {
         assert!((old_ratio - new_ratio).abs() < 0.003, "{new_ratio} restored, {old_ratio} had it gone on");
         let cold = play(&mut engine(2000, 10_000), 100_000, 5_000);
         assert!(cold < old_ratio - 0.05, "{cold} from nothing, {old_ratio}");
+    }
+
+    #[test]
+    fn tiny_lfu_goes_on_as_it_would_have() {
+        let new = |max_cost| engine_of(PolicyKind::TinyLfu, max_cost, 20_000);
+        let (mut old, mut restored, mut smaller) = (new(2000), new(2000), new(400));
+        play(&mut old, 0, 100_000);
+        hand_over(&old, &mut restored);
+        hand_over(&old, &mut smaller);
+        assert!(smaller.ledger().used() > 390);
+        let mut grown = new(400);
+        play(&mut grown, 0, 100_000);
+        let [went_on, restored, smaller, grown, cold] =
+            [&mut old, &mut restored, &mut smaller, &mut grown, &mut new(2000)]
+                .map(|engine| play(engine, 100_000, 5_000));
+        assert!((went_on - restored).abs() < 0.005, "{restored} restored, {went_on} had it gone on");
+        assert!(smaller > grown - 0.02, "{smaller} restored, {grown} grown at that size");
+        assert!(cold < went_on - 0.05, "{cold} from nothing, {went_on}");
+        let words = old.knowledge();
+        assert!((0..words.len()).all(|len| !old.learn(&words[..len])), "half of it is nothing");
     }
 
     #[test]

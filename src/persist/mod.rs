@@ -48,7 +48,7 @@
 //! # Policies
 //!
 //! The default policy writes down all that it has learned, its sketch included, and decides after the restart as it would have without. It takes that over from a
-//! cache of another size, too. The classic policies write down nothing: their entries come in no particular order, fill the room
+//! cache of another size, too, and so does [`TinyLfu`](crate::policy::TinyLfu). The other classic policies write down nothing: their entries come in no particular order, fill the room
 //! that there is, and their order and frequencies begin afresh; so does a policy that is not the one that saved.
 //!
 //! # Format

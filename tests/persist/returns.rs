@@ -44,7 +44,11 @@ fn every_policy_gets_its_entries_back() {
         let restored = after.restore(bytes.as_slice()).unwrap();
         assert_eq!(restored.entries, before.len() as u64, "{kind:?}");
         assert_eq!((restored.rejected, restored.expired, restored.present), (0, 0, 0), "{kind:?}");
-        assert_eq!(restored.learned, matches!(kind, PolicyKind::HitDensity), "{kind:?}");
+        assert_eq!(
+            restored.learned,
+            matches!(kind, PolicyKind::HitDensity | PolicyKind::TinyLfu),
+            "{kind:?}"
+        );
         assert_eq!(contents(&after, 0..1000), contents(&before, 0..1000), "{kind:?}");
         assert_eq!(after.cost(), before.cost(), "{kind:?}");
         // And the policy works on.

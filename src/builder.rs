@@ -35,6 +35,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     miss_ratio_curve: bool,
     seed: Option<u64>,
     maintenance: Maintenance,
+    name: String,
     hasher: S,
     _key: PhantomData<fn() -> *const K>,
 }
@@ -59,6 +60,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             miss_ratio_curve: false,
             seed: None,
             maintenance: Maintenance::default(),
+            name: String::new(),
             hasher: SecretHasher::new(),
             _key: PhantomData,
         }
@@ -165,9 +167,16 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             miss_ratio_curve: self.miss_ratio_curve,
             seed: self.seed,
             maintenance: self.maintenance,
+            name: self.name,
             hasher,
             _key: PhantomData,
         }
+    }
+
+    /// What the cache is called in metrics, traces and `Debug`. The default is the empty string.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// What to keep when not everything fits.
@@ -245,6 +254,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             idle: self.time_to_idle.map(millis_up).filter(|&ms| ms < u64::MAX / 2).map(Idle::new),
             ticks: Ticks::new(self.clock),
             maintenance: self.maintenance,
+            name: self.name.into(),
             process: std::process::id(),
             seed,
         };
@@ -276,6 +286,7 @@ fn shards() -> usize {
 impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
+            .field("name", &self.name)
             .field("num_counters", &self.num_counters)
             .field("max_cost", &self.max_cost)
             .field("policy", &self.policy)

@@ -4,6 +4,8 @@ mod bulk;
 mod lifetime;
 mod load;
 mod modify;
+#[cfg(feature = "persist")]
+mod persist;
 #[cfg(feature = "async")]
 mod tasks;
 
@@ -318,6 +320,11 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.set_max_cost(max_cost);
     }
 
+    /// What the [builder](Builder::name) called it.
+    pub fn name(&self) -> &str {
+        self.core.name()
+    }
+
     /// A snapshot of the counters.
     pub fn stats(&self) -> Stats {
         self.core.stats()
@@ -370,9 +377,11 @@ impl<K: ?Sized, V, S: Clone> Clone for Cache<K, V, S> {
 impl<K: ?Sized, V, S> fmt::Debug for Cache<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("len", &self.core.len())
+            .field("name", &self.core.name())
+            .field("entries", &self.core.len())
             .field("cost", &self.core.cost())
             .field("max_cost", &self.core.max_cost())
+            .field("slack", &self.core.slack())
             .finish_non_exhaustive()
     }
 }

@@ -69,6 +69,28 @@ pub struct KeyHash {
 pub trait KeyHasher: Send + Sync + 'static {
     /// The two words of `key`.
     fn hash_key<Q: Hash + ?Sized>(&self, key: &Q) -> KeyHash;
+
+    /// What a snapshot knows this hasher by: two hashers with the same identity must give every key the same words. By default the
+    /// words of a certain string; a hasher that does not take strings has to say something of its own. Asked for by `Cache::save`
+    /// and `Cache::restore` only.
+    fn identity(&self) -> KeyHash {
+        self.hash_key("tollgate: which hasher is this?")
+    }
+
+    /// What an equal hasher can be [made from](Self::with_secret) in another process. By default nothing: the program has to see to it
+    /// that both processes build equal ones. `Cache::save` writes it into the snapshot, in the clear; who knows it can make keys collide.
+    fn secret(&self) -> Option<Vec<u64>> {
+        None
+    }
+
+    /// The hasher with that secret; `None` if it is not one of this type's.
+    fn with_secret(secret: &[u64]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = secret;
+        None
+    }
 }
 
 /// The numbers of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",

@@ -68,12 +68,17 @@ mod flight;
 pub mod key;
 mod life;
 mod listener;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "persist")]
+pub mod persist;
 pub mod policy;
 mod processor;
 mod ring;
 mod stats;
 mod store;
 mod sync;
+mod trace;
 
 pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op};
 pub use builder::Builder;

@@ -79,6 +79,12 @@ impl LifeExpectancy {
         unreachable!("the rank is at most the count")
     }
 
+    /// Of those that were evicted since an earlier record.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let since = |bucket: usize| self.buckets[bucket].saturating_sub(earlier.buckets[bucket]);
+        Self { buckets: std::array::from_fn(since) }
+    }
+
     /// The counts: of life times below the first bound, from there to below the second, and so on. Empty ones at the end
     /// are left out.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {

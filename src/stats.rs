@@ -27,10 +27,18 @@ pub struct Stats {
     pub updated_cost: u64,
     /// Values handed back because they cost too much, or `replace_if` or `insert_if_present` said so.
     pub refusals: u64,
+    /// Of these: cost more than the budget, or than one entry may cost.
+    pub refused_too_costly: u64,
+    /// Of these: `replace_if` kept the old value.
+    pub refused_kept: u64,
+    /// Of these: there was no live entry to replace.
+    pub refused_absent: u64,
     /// Newcomers that the policy turned away, at once or later.
     pub rejections: u64,
     /// Their cost.
     pub rejected_cost: u64,
+    /// Of these, those that were handed back by the insert, which had to be decided at once. The listener hears of the others.
+    pub rejected_at_once: u64,
     /// Admitted entries that made room.
     pub evictions: u64,
     /// Their cost.
@@ -61,6 +69,8 @@ pub struct Stats {
     pub loads: u64,
     /// Of these, those that brought no value: an error, a panic, a future or a reservation that was dropped.
     pub loads_failed: u64,
+    /// Of these, those that ended without an error: by a panic, or because a future or a reservation was dropped.
+    pub loads_abandoned: u64,
     /// Of these, those whose value was not kept, because the key was written, removed or cleared meanwhile.
     pub loads_overtaken: u64,
     /// Loads under way, less those that were overtaken.
@@ -71,6 +81,8 @@ pub struct Stats {
     pub callback_panics: u64,
     /// Panics of the policy; it was then replaced by the default one.
     pub policy_panics: u64,
+    /// Rows in the store, decided upon or not, expired ones that were not reclaimed yet included.
+    pub entries: u64,
     /// The cost of everything in the store, decided upon or not.
     pub resident_cost: u64,
     /// The highest that `resident_cost` ever was; at most `max_cost + slack` of the time.
@@ -104,6 +116,55 @@ impl Stats {
             reads => self.hits as f64 / reads as f64,
         }
     }
+
+    /// What happened between an `earlier` snapshot of the same cache and this one: counters and life times are
+    /// differences, everything else (what is resident, peak, budget, parameters, curve) is as it was at this one.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache: tollgate::Cache<u64, u64> = tollgate::Cache::new(100, 10)?;
+    /// cache.get(&1);
+    /// let before = cache.stats();
+    /// cache.insert(1, 10, 1);
+    /// cache.get(&1);
+    /// assert_eq!(cache.stats().since(&before).hit_ratio(), 1.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let (mut since, mut earlier) = (self.clone(), earlier.clone());
+        for (now, then) in since.counters().into_iter().zip(earlier.counters()) {
+            *now = now.saturating_sub(*then);
+        }
+        since.life_expectancy = self.life_expectancy.since(&earlier.life_expectancy);
+        since
+    }
+
+    /// Everything that only grows. No field can be forgotten: one that is in neither list does not compile.
+    fn counters(&mut self) -> [&mut u64; 33] {
+        #[rustfmt::skip]
+        let Self {
+            hits, misses, inserts, inserted_cost, updates, updated_cost,
+            refusals, refused_too_costly, refused_kept, refused_absent,
+            rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
+            removals, removed_cost, clears, cleared, cleared_cost,
+            reads_recorded, reads_lost, helps, decided_at_once, turns,
+            loads, loads_failed, loads_abandoned, loads_overtaken, callback_panics, policy_panics,
+            loading: _, entries: _, resident_cost: _, peak_cost: _, max_cost: _, slack: _, policy: _, parameters: _, policy_memory: _,
+            life_expectancy: _, miss_ratio_curve: _,
+        } = self;
+        #[rustfmt::skip]
+        let counters = [
+            hits, misses, inserts, inserted_cost, updates, updated_cost,
+            refusals, refused_too_costly, refused_kept, refused_absent,
+            rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
+            removals, removed_cost, clears, cleared, cleared_cost,
+            reads_recorded, reads_lost, helps, decided_at_once, turns,
+            loads, loads_failed, loads_abandoned, loads_overtaken, callback_panics, policy_panics,
+        ];
+        counters
+    }
 }
 
 impl fmt::Display for Stats {
@@ -127,18 +188,23 @@ impl fmt::Display for Stats {
         line("cleared", self.cleared, self.cleared_cost)?;
         writeln!(
             f,
-            "cost         {} resident, {} peak, {} budget, {} slack",
-            self.resident_cost, self.peak_cost, self.max_cost, self.slack
+            "entries      {}\ncost         {} resident, {} peak, {} budget, {} slack",
+            self.entries, self.resident_cost, self.peak_cost, self.max_cost, self.slack
         )?;
         writeln!(
             f,
-            "maintenance  {} turns, {} helps, {} decided at once, {} refusals, {} callback panics",
-            self.turns, self.helps, self.decided_at_once, self.refusals, self.callback_panics
+            "refusals     {} too costly, {} kept the old, {} without one; {} of the rejections at once",
+            self.refused_too_costly, self.refused_kept, self.refused_absent, self.rejected_at_once
         )?;
         writeln!(
             f,
-            "loads        {} begun, {} failed, {} overtaken, {} under way",
-            self.loads, self.loads_failed, self.loads_overtaken, self.loading
+            "maintenance  {} turns, {} helps, {} decided at once, {} callback panics",
+            self.turns, self.helps, self.decided_at_once, self.callback_panics
+        )?;
+        writeln!(
+            f,
+            "loads        {} begun, {} failed ({} abandoned), {} overtaken, {} under way",
+            self.loads, self.loads_failed, self.loads_abandoned, self.loads_overtaken, self.loading
         )?;
         write!(f, "policy       {}", self.policy)?;
         for (name, value) in &self.parameters {

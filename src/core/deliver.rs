@@ -17,6 +17,7 @@ use super::{Core, Count};
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
+use crate::trace;
 use parking_lot::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -225,6 +226,7 @@ impl<V> Core<V> {
         }));
         if outcome.is_err() {
             self.count(Count::CallbackPanics, 1);
+            trace::callback_panicked(self.name(), Some(cause));
         }
     }
 }

@@ -56,6 +56,8 @@ impl<V> Core<V> {
         };
         let misses = self.counted(Count::Misses);
         let tally = self.store.tally();
+        let refused = [Count::RefusedTooCostly, Count::RefusedKept, Count::RefusedAbsent];
+        let [refused_too_costly, refused_kept, refused_absent] = refused.map(|cause| self.counted(cause));
         Stats {
             hits: self.reads.attempted().saturating_sub(misses + tally.quiet_updates),
             misses,
@@ -63,9 +65,13 @@ impl<V> Core<V> {
             inserted_cost: tally.inserted_cost,
             updates: tally.updates,
             updated_cost: tally.updated_cost,
-            refusals: self.counted(Count::Refusals),
+            refusals: refused_too_costly + refused_kept + refused_absent,
+            refused_too_costly,
+            refused_kept,
+            refused_absent,
             rejections: self.counted(Count::Rejections),
             rejected_cost: self.counted(Count::RejectedCost),
+            rejected_at_once: self.counted(Count::RejectedAtOnce),
             evictions: self.counted(Count::Evictions),
             evicted_cost: self.counted(Count::EvictedCost),
             expirations: self.counted(Count::Expirations),
@@ -82,10 +88,12 @@ impl<V> Core<V> {
             turns: self.counted(Count::Turns),
             loads: self.counted(Count::Loads),
             loads_failed: self.counted(Count::LoadsFailed),
+            loads_abandoned: self.counted(Count::LoadsAbandoned),
             loads_overtaken: self.counted(Count::LoadsOvertaken),
             loading: self.store.loading() as u64,
             callback_panics: self.counted(Count::CallbackPanics),
             policy_panics: self.counted(Count::PolicyPanics),
+            entries: self.store.len() as u64,
             resident_cost: self.budget.occupied(),
             peak_cost: self.budget.peak(),
             max_cost: self.budget.max_cost(),

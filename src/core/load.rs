@@ -7,6 +7,7 @@ use super::{Core, Count, Lifetime, Request};
 use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
 use crate::sync;
+use crate::trace;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -81,6 +82,7 @@ pub(crate) struct Lead<'a, V> {
     core: &'a Core<V>,
     /// `None` once it has landed.
     flight: Option<sync::Arc<Flight<V>>>,
+    span: trace::Span,
 }
 
 impl<V> Core<V> {
@@ -108,7 +110,9 @@ impl<V> Core<V> {
         let flight = shard.loads.begin(key);
         drop(shard);
         self.count(Count::Loads, 1);
-        Boarding::Leads(Lead { core: self, flight: Some(flight) })
+        let mut lead = Lead::new(self, flight);
+        lead.span = trace::load(self.name(), key.index);
+        Boarding::Leads(lead)
     }
 
     /// The value of a key, or what `load` makes of it. `load` is polled by at most one caller at a time.
@@ -140,6 +144,7 @@ impl<V> Core<V> {
         };
         let loaded = poll_fn(|context| {
             let _aboard = lead.aboard();
+            let _entered = lead.span.enter();
             load.as_mut().poll(context)
         })
         .await;
@@ -171,7 +176,7 @@ impl<V> Core<V> {
 impl<'a, V> Lead<'a, V> {
     /// Leads a flight that was begun without a load: to learn whether something overtakes it.
     pub(super) fn new(core: &'a Core<V>, flight: sync::Arc<Flight<V>>) -> Self {
-        Self { core, flight: Some(flight) }
+        Self { core, flight: Some(flight), span: trace::Span::none() }
     }
 
     /// Ends a flight that brought nothing to those who joined it: they look again.
@@ -192,6 +197,7 @@ impl<'a, V> Lead<'a, V> {
     {
         // A listener may ask for the very key: it is called when the flight has landed.
         let core = self.core;
+        self.span.ended(trace::End::Loaded);
         core.delivering_after(|| self.commit(loaded))
     }
 
@@ -226,6 +232,7 @@ impl<'a, V> Lead<'a, V> {
     pub(crate) fn fail<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
         let error = Arc::new(error);
         self.core.count(Count::LoadsFailed, 1);
+        self.span.ended(trace::End::Failed);
         self.delist();
         self.end(Outcome::Failed(Arc::clone(&error) as Arc<_>));
         error
@@ -253,8 +260,10 @@ impl<V> Drop for Lead<'_, V> {
     fn drop(&mut self) {
         if self.flight.is_some() {
             self.core.count(Count::LoadsFailed, 1);
+            self.core.count(Count::LoadsAbandoned, 1);
             self.delist();
             self.end(Outcome::Abandoned);
+            self.span.ended(trace::End::Abandoned);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! A turn is the same whoever runs it: the processor thread, an inserting thread without room, `wait()`.
 
 use super::deliver::Departed;
+use super::write::Release;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
 use crate::engine::{Effect, Engine, Verdict};
@@ -17,6 +18,7 @@ use crate::policy::{PolicyConfig, PolicyKind};
 use crate::processor::{Maintain, Rest};
 use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
+use crate::trace;
 use parking_lot::MutexGuard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -89,6 +91,8 @@ impl<V> Core<V> {
     /// Empties the cache.
     pub(crate) fn clear(&self) {
         self.count(Count::Clears, 1);
+        let span = trace::clear(self.name());
+        let _entered = span.enter();
         self.decide(|decisions, departed| {
             for number in 0..self.store.shards() {
                 let mut rows = self.store.write(number).take_all();
@@ -105,6 +109,8 @@ impl<V> Core<V> {
     /// Changes the budget; what no longer fits is gone when this returns.
     pub(crate) fn set_max_cost(&self, max_cost: u64) {
         let max_cost = max_cost.max(1);
+        let span = trace::resize(self.name(), max_cost);
+        let _entered = span.enter();
         self.decide(|decisions, departed| {
             self.budget.resize(max_cost, self.settings.slack.of(max_cost));
             // A writer that read the old limit holds its shard's lock until its command is logged: after one
@@ -132,6 +138,7 @@ impl<V> Core<V> {
                 self.budget.release(row.cost());
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);
+                    trace::callback_panicked(self.name(), None);
                 }
             }
         }
@@ -156,13 +163,14 @@ impl<V> Core<V> {
         if outcome.is_err() {
             self.rebuild(&mut decisions, &mut departed);
         }
-        if departed.is_empty() && !self.has_deferred() {
-            return outcome.ok();
-        }
-        let ticket = self.open_ticket();
+        let ticket = (!departed.is_empty() || self.has_deferred()).then(|| self.open_ticket());
         drop(decisions);
-        self.deliver(departed);
-        drop(ticket);
+        if outcome.is_err() {
+            trace::policy_panicked(self.name());
+        }
+        if let Some(_ticket) = ticket {
+            self.deliver(departed);
+        }
         outcome.ok()
     }
 
@@ -189,6 +197,8 @@ impl<V> Core<V> {
         if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
             let mut departed = Vec::new();
             self.rebuild(&mut decisions, &mut departed);
+            drop(decisions);
+            trace::policy_panicked(self.name());
             self.defer(departed);
         }
     }
@@ -280,6 +290,31 @@ impl<V> Core<V> {
             }
         }
         decisions.effects = effects;
+    }
+
+    /// Takes out whom the engine decided against for an entry whose shard is locked, and which is not in the store yet; what they cost
+    /// goes to `freed`. False if the entry itself was turned away: only newcomers are, and then nobody left.
+    pub(super) fn carry_out_for(
+        &self,
+        (index, version): (u64, u32),
+        shard: &mut Shard<V>,
+        decisions: &mut Decisions,
+        departed: &mut Vec<Departed<V>>,
+        freed: &mut Release<'_, V>,
+    ) -> bool {
+        let number = self.store.shard_of(index);
+        let mut effects = std::mem::take(&mut decisions.effects);
+        let mut admitted = true;
+        for effect in effects.drain(..) {
+            if (effect.index, effect.version) == (index, version) {
+                admitted = false;
+            } else if let Some(gone) = self.take_row(effect, Some((number, shard)), decisions) {
+                freed.1 += gone.cost;
+                departed.push(gone);
+            }
+        }
+        decisions.effects = effects;
+        admitted
     }
 
     /// Takes the row of an effect out, if it is still the one decided upon. `held` is a shard that the caller

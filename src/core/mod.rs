@@ -6,6 +6,7 @@
 //! - `bulk` — many keys at once, and all of them.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
+//! - `snapshot` — what is remembered for the next process, and how it comes back.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
@@ -33,6 +34,8 @@ mod load;
 mod maintain;
 mod modify;
 mod read;
+#[cfg(feature = "persist")]
+mod snapshot;
 mod write;
 
 pub(crate) use deliver::in_callback;
@@ -43,6 +46,8 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+#[cfg(feature = "persist")]
+pub(crate) use snapshot::{Returning, Returns};
 pub(crate) use write::Request;
 
 use crate::budget::Budget;
@@ -96,6 +101,8 @@ pub(crate) struct Settings<V> {
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,
     pub(crate) maintenance: Maintenance,
+    /// What metrics and traces call the cache.
+    pub(crate) name: Box<str>,
     /// The process that built the cache.
     pub(crate) process: u32,
     pub(crate) seed: u64,
@@ -161,9 +168,12 @@ struct Decisions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Misses,
-    Refusals,
+    RefusedTooCostly,
+    RefusedKept,
+    RefusedAbsent,
     Rejections,
     RejectedCost,
+    RejectedAtOnce,
     Evictions,
     EvictedCost,
     Expirations,
@@ -175,6 +185,7 @@ enum Count {
     DecidedAtOnce,
     Loads,
     LoadsFailed,
+    LoadsAbandoned,
     LoadsOvertaken,
     CallbackPanics,
     PolicyPanics,
@@ -210,6 +221,10 @@ impl<V> Core<V> {
             bell: Bell::new(),
             settings,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.name
     }
 
     pub(crate) fn bell(&self) -> &Bell {

@@ -15,6 +15,7 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use crate::trace;
 use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -348,6 +349,7 @@ impl<V> Core<V> {
             AtOnce::Refused(refusal) => self.refuse(refusal, value),
             AtOnce::Rejected => {
                 self.count(Count::Rejections, 1);
+                self.count(Count::RejectedAtOnce, 1);
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }
@@ -414,21 +416,9 @@ impl<V> Core<V> {
         decisions
             .engine
             .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
-        let mut effects = std::mem::take(&mut decisions.effects);
         // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
         let mut freed = Release(self, 0);
-        let mut rejected = false;
-        for effect in effects.drain(..) {
-            if (effect.index, effect.version) == (index, version) {
-                rejected = true;
-            } else if let Some(gone) = self.take_row(effect, Some((number, &mut shard)), decisions) {
-                freed.1 += gone.cost;
-                departed.push(gone);
-            }
-        }
-        decisions.effects = effects;
-        if rejected {
-            // Only a newcomer is ever turned away, and then nobody left for it.
+        if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
             return Try::Done(Err(AtOnce::Rejected));
         }
         if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
@@ -516,8 +506,12 @@ impl<V> Core<V> {
     }
 
     pub(super) fn refuse(&self, refusal: Refusal, value: V) -> InsertError<V> {
-        let counted =
-            if matches!(refusal, Refusal::Overtaken) { Count::LoadsOvertaken } else { Count::Refusals };
+        let counted = match refusal {
+            Refusal::Kept => Count::RefusedKept,
+            Refusal::Absent => Count::RefusedAbsent,
+            Refusal::Overtaken => Count::LoadsOvertaken,
+            Refusal::TooCostly { .. } => Count::RefusedTooCostly,
+        };
         self.count(counted, 1);
         match refusal {
             // Only a load is ever overtaken, and it does not ask why its value was not kept.
@@ -539,6 +533,8 @@ impl<V> Core<V> {
     #[cold]
     fn help(&self, shard: usize, growth: u64) {
         self.count(Count::Helps, 1);
+        let span = trace::help_for_room(self.name(), growth);
+        let _entered = span.enter();
         // Whoever is at it gives room back with every shard that it settles: sooner than this thread could go to
         // sleep and wake up.
         if !self.try_maintain_from(shard) && !self.budget.await_room(growth) {
@@ -551,6 +547,8 @@ impl<V> Core<V> {
     pub(super) fn after_write(&self, shard: usize, logged: Logged) {
         if logged.pending >= HIGH_WATER {
             self.count(Count::Helps, 1);
+            let span = trace::help_with_log(self.name(), logged.pending);
+            let _entered = span.enter();
             if logged.pending >= FLOOD_MARK {
                 self.maintain(Scope::From(shard));
             } else {
@@ -573,7 +571,7 @@ impl<V> Core<V> {
 const EARLY_HELP: usize = 16;
 
 /// Gives cost back.
-struct Release<'a, V>(&'a Core<V>, u64);
+pub(super) struct Release<'a, V>(pub(super) &'a Core<V>, pub(super) u64);
 
 impl<V> Drop for Release<'_, V> {
     fn drop(&mut self) {
@@ -582,7 +580,7 @@ impl<V> Drop for Release<'_, V> {
 }
 
 /// Ends the hold on reservations.
-struct Unhold<'a, V>(&'a Core<V>);
+pub(super) struct Unhold<'a, V>(pub(super) &'a Core<V>);
 
 impl<V> Drop for Unhold<'_, V> {
     fn drop(&mut self) {

@@ -3,7 +3,7 @@
 //! A restored entry answers no request: no access is counted for it, no age grows. An engine that has learned what
 //! another knew, and then restored its residents, decides as the other would have.
 
-use super::{Effect, Engine, Write};
+use super::{Effect, Engine, Verdict, Write};
 use crate::policy::Keepsake;
 
 /// A resident, as it is remembered.
@@ -38,12 +38,22 @@ impl Engine {
     }
 
     /// Decides on an entry that comes from a snapshot, with what was noted of it if the policy is the one that noted it. Like
-    /// [`write`](Self::write) for a newcomer, but counts no access. An entry that is resident already is left alone.
+    /// [`write`](Self::write) for a newcomer, but counts no access. Of an entry without a note nothing is known that would make it worth
+    /// a resident: it comes in if there is room. An entry that is resident already is left alone.
     pub fn restore(&mut self, write: Write, note: Option<u64>, effects: &mut Vec<Effect>) {
         if self.ledger.find(write.index).is_some() {
             return;
         }
-        if let (Some(slot), Some(note)) = (self.enter(write, effects), note) {
+        let Some(note) = note else {
+            let Write { index, version, cost, .. } = write;
+            if self.ledger.shortfall(cost) > 0 {
+                effects.push(Effect { index, version, cost, verdict: Verdict::Rejected });
+            } else {
+                self.enter(write, effects);
+            }
+            return;
+        };
+        if let Some(slot) = self.enter(write, effects) {
             self.policy.recall(&self.ledger, slot, note);
         }
     }
@@ -55,9 +65,13 @@ mod tests {
     use crate::policy::sketch::remix;
     use crate::policy::{PolicyConfig, PolicyKind};
 
-    fn engine(max_cost: u64, num_counters: usize) -> Engine {
+    fn engine_of(kind: PolicyKind, max_cost: u64, num_counters: usize) -> Engine {
         let config = PolicyConfig { num_counters, max_cost, seed: 1, objective: Default::default() };
-        Engine::new(PolicyKind::HitDensity, config)
+        Engine::new(kind, config)
+    }
+
+    fn engine(max_cost: u64, num_counters: usize) -> Engine {
+        engine_of(PolicyKind::HitDensity, max_cost, num_counters)
     }
 
     /// Popular keys among strangers.
@@ -97,6 +111,26 @@ mod tests {
         assert!((old_ratio - new_ratio).abs() < 0.003, "{new_ratio} restored, {old_ratio} had it gone on");
         let cold = play(&mut engine(2000, 10_000), 100_000, 5_000);
         assert!(cold < old_ratio - 0.05, "{cold} from nothing, {old_ratio}");
+    }
+
+    #[test]
+    fn tiny_lfu_goes_on_as_it_would_have() {
+        let new = |max_cost| engine_of(PolicyKind::TinyLfu, max_cost, 20_000);
+        let (mut old, mut restored, mut smaller) = (new(2000), new(2000), new(400));
+        play(&mut old, 0, 100_000);
+        hand_over(&old, &mut restored);
+        hand_over(&old, &mut smaller);
+        assert!(smaller.ledger().used() > 390);
+        let mut grown = new(400);
+        play(&mut grown, 0, 100_000);
+        let [went_on, restored, smaller, grown, cold] =
+            [&mut old, &mut restored, &mut smaller, &mut grown, &mut new(2000)]
+                .map(|engine| play(engine, 100_000, 5_000));
+        assert!((went_on - restored).abs() < 0.005, "{restored} restored, {went_on} had it gone on");
+        assert!(smaller > grown - 0.02, "{smaller} restored, {grown} grown at that size");
+        assert!(cold < went_on - 0.05, "{cold} from nothing, {went_on}");
+        let words = old.knowledge();
+        assert!((0..words.len()).all(|len| !old.learn(&words[..len])), "half of it is nothing");
     }
 
     #[test]
@@ -148,5 +182,28 @@ mod tests {
         let write = Write { index: 3, version: 0, cost: 1, deadline: None };
         new.restore(write, Some(u64::MAX), &mut Vec::new());
         play(&mut new, 0, 1000);
+    }
+
+    #[test]
+    fn a_scale_without_words_to_show_for_it_is_not_believed() {
+        let mut old = engine(1_000_000, 10_000_000);
+        play(&mut old, 0, 1000);
+        let words = old.knowledge();
+        // A cache as large would take as much memory by itself; a small one would take it for the asking.
+        assert!(engine(1_000_000, 10_000_000).learn(&words));
+        assert!(!engine(1000, 10_000).learn(&words));
+    }
+
+    #[test]
+    fn what_nothing_is_known_of_displaces_nobody() {
+        let mut engine = engine(100, 1000);
+        let write = |index, cost| Write { index, version: 0, cost, deadline: None };
+        let mut effects = Vec::new();
+        engine.restore(write(1, 60), None, &mut effects);
+        engine.restore(write(2, 60), None, &mut effects);
+        engine.restore(write(3, 40), None, &mut effects);
+        let rejected: Vec<_> = effects.iter().map(|effect| (effect.index, effect.verdict)).collect();
+        assert_eq!((rejected, engine.ledger().used()), (vec![(2, Verdict::Rejected)], 100));
+        engine.check().unwrap();
     }
 }

@@ -41,6 +41,12 @@ impl Exact {
         Self { addends: std::array::from_fn(|_| random()), factors: std::array::from_fn(|_| random() | 1) }
     }
 
+    /// What [`new`](Self::new) has drawn.
+    pub(super) fn words(&self) -> [u64; 5] {
+        let ([a, b], [c, d, e]) = (self.addends, self.factors);
+        [a, b, c, d, e]
+    }
+
     #[inline]
     pub(super) fn hash(&self, width: Width, integer: u64) -> KeyHash {
         let distinct = integer ^ (width as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);

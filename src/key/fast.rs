@@ -67,6 +67,18 @@ impl KeyHasher for FastHasher {
         key.hash(&mut writes);
         writes.close()
     }
+
+    fn secret(&self) -> Option<Vec<u64>> {
+        let Seeds { index, conflict } = self.seeds;
+        let (b, c, d) = self.sea;
+        Some([&self.exact.words()[..], &[index, conflict, b, c, d]].concat())
+    }
+
+    fn with_secret(secret: &[u64]) -> Option<Self> {
+        let words: [u64; 10] = secret.try_into().ok()?;
+        let mut words = words.into_iter();
+        Some(Self::from_words(|| words.next().unwrap_or_default()))
+    }
 }
 
 impl Default for FastHasher {

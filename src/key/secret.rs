@@ -56,6 +56,17 @@ impl KeyHasher for SecretHasher {
         key.hash(&mut writes);
         writes.close()
     }
+
+    fn secret(&self) -> Option<Vec<u64>> {
+        let sip_key: [u64; 2] = self.sip_key.into();
+        Some([&self.exact.words()[..], &sip_key].concat())
+    }
+
+    fn with_secret(secret: &[u64]) -> Option<Self> {
+        let words: [u64; 7] = secret.try_into().ok()?;
+        let mut words = words.into_iter();
+        Some(Self::from_words(|| words.next().unwrap_or_default()))
+    }
 }
 
 impl Default for SecretHasher {

@@ -146,6 +146,11 @@ impl FrequencySketch {
         self.blocks.memory() + self.doorkeeper.memory()
     }
 
+    /// The number of entries to serve.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
     /// The number of entries that the table has room for at present.
     fn room(&self) -> usize {
         self.blocks.len() * ENTRIES_PER_BLOCK

@@ -28,8 +28,9 @@
 //! Whoever knows the hash could ask for a few keys until the residents look popular for good. So a
 //! newcomer that is refused though it is asked for often comes in anyway once in 128 times.
 
+use super::knowledge::Words;
 use super::sketch::FrequencySketch;
-use super::{Admission, Candidate, Departure, Ledger, Objective, Policy, PolicyConfig, Slot};
+use super::{Admission, Candidate, Departure, Keepsake, Ledger, Objective, Policy, PolicyConfig, Slot};
 use std::cmp::Ordering;
 
 /// TinyLFU admission with sampled LFU eviction. See the module's source for the algorithm.
@@ -199,6 +200,33 @@ impl Policy for TinyLfu {
         self.taken = Vec::new();
     }
 
+    fn keepsake(&self, ledger: &Ledger, slot: Slot) -> Keepsake {
+        let Worth { frequency, cost } = self.present_worth(ledger, slot);
+        Keepsake { worth: f32::from(frequency) / cost as f32, note: self.idle(slot).into() }
+    }
+
+    fn recall(&mut self, _ledger: &Ledger, slot: Slot, note: u64) {
+        self.stamps[slot as usize] = self.clock.wrapping_sub(note as u32);
+    }
+
+    fn knowledge(&self) -> Vec<u64> {
+        let mut words = vec![KNOWLEDGE];
+        self.sketch.save(&mut words);
+        words
+    }
+
+    fn learn(&mut self, knowledge: &[u64]) -> bool {
+        let mut words = Words::new(knowledge);
+        let mut load = || {
+            words.next().filter(|&format| format == KNOWLEDGE)?;
+            FrequencySketch::load(&mut words).filter(|_| words.is_empty())
+        };
+        let Some(mut sketch) = load() else { return false };
+        sketch.set_entries(self.sketch.entries());
+        self.sketch = sketch;
+        true
+    }
+
     fn memory(&self) -> usize {
         self.sketch.memory() + self.stamps.capacity() * size_of::<u32>() + self.taken.capacity()
     }
@@ -249,6 +277,9 @@ const PATIENCE: [u64; 4] = [0, 1, 3, 6];
 const LUCK: usize = 128;
 /// The estimate from which on a newcomer is asked for often.
 const LUCKY_FREQUENCY: u8 = 6;
+
+/// Changes with the meaning of the words.
+const KNOWLEDGE: u64 = 1;
 
 #[cfg(test)]
 mod tests {

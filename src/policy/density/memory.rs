@@ -37,6 +37,7 @@ impl HitDensity {
 
     /// `None` if the words are not what [`save`](Self::save) wrote; nothing has changed then.
     pub(super) fn load(&mut self, words: &[u64]) -> Option<()> {
+        let believable = words.len().max(self.scale.entries() as usize);
         let mut words = Words::new(words);
         if words.next()? != FORMAT {
             return None;
@@ -52,6 +53,10 @@ impl HitDensity {
         let sized = words.next()? != 0;
         let sketch = FrequencySketch::load(&mut words)?;
         let ghost = Ghost::load(scale.entries(), &mut words)?;
+        // A ghost without memory takes it when it is first needed: as much as the scale says.
+        if ghost.memory() == 0 && scale.entries() as usize > believable {
+            return None;
+        }
         let monitor = Monitor::load(scale.entries(), &mut words)?;
         let mut learner = Learner::load(scale, &mut words)?;
         if !words.is_empty() {
@@ -65,7 +70,8 @@ impl HitDensity {
         self.clock = clock;
         self.epoch_end = clock.wrapping_add(left);
         self.epoch_len = epoch_len;
-        self.epochs = epochs >> 1;
+        // The same luck, but no number that overflows.
+        self.epochs = epochs & u64::MAX >> 1;
         self.clamped = clock.wrapping_sub(unclamped);
         self.sized |= sized;
         (self.sketch, self.ghost, self.monitor, self.learner) = (sketch, ghost, monitor, learner);

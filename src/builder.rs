@@ -1,8 +1,10 @@
 //! Building a cache: every option, checked once.
 
+mod refresh;
+
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock, Ticks, millis_up};
-use crate::core::{Core, Expiry, Jitter, Maintenance, ReplaceIf, Settings, Slack, Weigher};
+use crate::core::{Core, Expiry, Freshness, Jitter, Maintenance, ReplaceIf, Settings, Slack, Weigher};
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::key::{KeyHasher, SecretHasher};
@@ -28,6 +30,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
     ttl_jitter: f64,
+    freshness: Freshness,
     expiry: Option<Box<dyn Expiry<V>>>,
     clock: Arc<dyn Clock>,
     policy: PolicyKind,
@@ -52,6 +55,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             time_to_live: None,
             time_to_idle: None,
             ttl_jitter: 0.0,
+            freshness: Freshness::default(),
             expiry: None,
             clock: Arc::new(SystemClock::new()),
             policy: PolicyKind::default(),
@@ -158,6 +162,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
             ttl_jitter: self.ttl_jitter,
+            freshness: self.freshness,
             expiry: self.expiry,
             clock: self.clock,
             policy: self.policy,
@@ -222,7 +227,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
         if self.max_cost == 0 {
             return Err(BuildError::NoBudget);
         }
-        if self.time_to_live == Some(Duration::ZERO) || self.time_to_idle == Some(Duration::ZERO) {
+        let refresh_after = self.freshness.refresh_after();
+        if [self.time_to_live, self.time_to_idle, refresh_after].contains(&Some(Duration::ZERO)) {
             return Err(BuildError::ZeroDuration);
         }
         let seed = self.seed.unwrap_or_else(rand::random);
@@ -236,9 +242,14 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             weigher: self.weigher,
             replace_if: self.replace_if,
             listener: self.listener,
-            overhead: if self.charge_overhead { Cache::<K, V, S>::entry_overhead() } else { 0 },
+            overhead: if self.charge_overhead {
+                Cache::<K, V, S>::entry_overhead() + self.freshness.entry_bytes()
+            } else {
+                0
+            },
             slack: self.slack,
             time_to_live: self.time_to_live,
+            freshness: self.freshness,
             jitter: Jitter::new(self.ttl_jitter, seed).ok_or(BuildError::NoShare)?,
             expiry: self.expiry,
             // A time to idle beyond what milliseconds can count is no time to idle.
@@ -284,6 +295,7 @@ impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
             .field("slack", &self.slack)
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
+            .field("freshness", &self.freshness)
             .field("maintenance", &self.maintenance)
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ mod bulk;
 mod lifetime;
 mod load;
 mod modify;
+mod refresh;
 #[cfg(feature = "async")]
 mod tasks;
 

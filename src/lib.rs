@@ -75,7 +75,7 @@ mod stats;
 mod store;
 mod sync;
 
-pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op};
+pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op, Refresh};
 pub use builder::Builder;
 pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};
 pub use engine::MissRatioCurve;

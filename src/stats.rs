@@ -63,6 +63,12 @@ pub struct Stats {
     pub loads_failed: u64,
     /// Of these, those whose value was not kept, because the key was written, removed or cleared meanwhile.
     pub loads_overtaken: u64,
+    /// Of the loads, refreshes: those of keys that had a value, which was due or stale.
+    pub refreshes: u64,
+    /// Of these, those that brought no value: an error, a panic, or a refresh that was dropped.
+    pub refreshes_failed: u64,
+    /// Reads by a method that loads which were served a value that was due or stale.
+    pub served_stale: u64,
     /// Loads under way, less those that were overtaken.
     pub loading: u64,
     /// Turns of maintenance, by whomever.
@@ -137,8 +143,13 @@ impl fmt::Display for Stats {
         )?;
         writeln!(
             f,
-            "loads        {} begun, {} failed, {} overtaken, {} under way",
-            self.loads, self.loads_failed, self.loads_overtaken, self.loading
+            "loads        {} begun, {} of them refreshes, {} failed, {} overtaken, {} under way; {} served stale",
+            self.loads,
+            self.refreshes,
+            self.loads_failed,
+            self.loads_overtaken,
+            self.loading,
+            self.served_stale
         )?;
         write!(f, "policy       {}", self.policy)?;
         for (name, value) in &self.parameters {

@@ -8,7 +8,8 @@ use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
 use crate::sync;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::ops::Deref;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,19 +69,55 @@ impl<T> Loaded<Option<T>> {
 
 /// What a caller finds who wants a value that was not there.
 pub(crate) enum Boarding<'a, V> {
-    /// It is there by now.
+    /// It is there by now, or an older one while another caller refreshes it.
     Present(V),
     /// Another caller is loading it.
     Joined(sync::Arc<Flight<V>>),
-    /// This caller is to load it.
-    Leads(Lead<'a, V>),
+    /// This caller is to load it. `old` is the value that is to be refreshed, if there is one.
+    Leads { lead: Lead<'a, V>, old: Option<V> },
+}
+
+/// What comes of waiting for whoever loads a value already.
+pub(super) enum Turn<'a, V, E> {
+    /// There is a value or an error.
+    Over(Result<V, Arc<E>>),
+    /// It is for this caller to load, or to refresh the `old` one.
+    Leads { lead: Lead<'a, V>, old: Option<V> },
+}
+
+/// A core, as long as somebody else keeps it or for good.
+enum Home<'a, V> {
+    Lent(&'a Core<V>),
+    Shared(Arc<Core<V>>),
+}
+
+impl<V> Clone for Home<'_, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Lent(core) => Self::Lent(core),
+            Self::Shared(core) => Self::Shared(Arc::clone(core)),
+        }
+    }
+}
+
+impl<V> Deref for Home<'_, V> {
+    type Target = Core<V>;
+
+    fn deref(&self) -> &Core<V> {
+        match self {
+            Self::Lent(core) => core,
+            Self::Shared(core) => core,
+        }
+    }
 }
 
 /// The duty to load a value. Dropping it abandons the flight.
 pub(crate) struct Lead<'a, V> {
-    core: &'a Core<V>,
+    core: Home<'a, V>,
     /// `None` once it has landed.
     flight: Option<sync::Arc<Flight<V>>>,
+    /// Whether there is a value already.
+    is_refresh: bool,
 }
 
 impl<V> Core<V> {
@@ -91,24 +128,24 @@ impl<V> Core<V> {
     {
         self.keep_time();
         let mut shard = self.store.write(self.store.shard_of(key.index));
-        if let Some(row) = shard.find(key).filter(|row| self.is_live(row)) {
-            self.touch(row);
-            let value = row.value.clone();
-            let retime = self.settings.expiry.as_ref().and_then(|_| self.hear_read(row));
+        let mut seen = self.see(&shard, key);
+        if seen.is_served() {
             drop(shard);
-            retime.inspect(|retime| self.retime(retime));
-            return Boarding::Present(value);
+            return Boarding::Present(self.serve(seen));
         }
-        if let Some(flight) = shard.loads.find(key) {
-            let flight = sync::Arc::clone(flight);
+        if let (None, Some(flight)) = (&seen.value, seen.flight.take()) {
             drop(shard);
             assert!(!Aboard::is(flight.id()), "{RECURSION}");
             return Boarding::Joined(flight);
         }
         let flight = shard.loads.begin(key);
         drop(shard);
+        let (core, flight, is_refresh) = (Home::Lent(self), Some(flight), seen.value.is_some());
+        let lead = Lead { core, flight, is_refresh };
         self.count(Count::Loads, 1);
-        Boarding::Leads(Lead { core: self, flight: Some(flight) })
+        self.count(Count::Refreshes, u64::from(lead.is_refresh));
+        seen.retime.inspect(|retime| self.retime(retime));
+        Boarding::Leads { lead, old: seen.value }
     }
 
     /// The value of a key, or what `load` makes of it. `load` is polled by at most one caller at a time.
@@ -121,31 +158,57 @@ impl<V> Core<V> {
         V: Clone,
         E: Send + Sync + 'static,
     {
-        let mut load = pin!(load);
-        let lead = loop {
+        match self.take_turn(key).await {
+            Turn::Over(outcome) => outcome,
+            Turn::Leads { lead, old } => self.lead(lead, old, load).await,
+        }
+    }
+
+    /// Boards, and waits for whoever is at it already.
+    pub(super) async fn take_turn<E>(&self, key: KeyHash) -> Turn<'_, V, E>
+    where
+        V: Clone,
+        E: Send + Sync + 'static,
+    {
+        loop {
             match self.board(key) {
-                Boarding::Present(value) => return Ok(value),
-                Boarding::Leads(lead) => break lead,
+                Boarding::Present(value) => return Turn::Over(Ok(value)),
+                Boarding::Leads { lead, old } => return Turn::Leads { lead, old },
                 Boarding::Joined(flight) => match &*flight.landing().await {
-                    Outcome::Loaded(value) => return Ok(value.clone()),
+                    Outcome::Loaded(value) => return Turn::Over(Ok(value.clone())),
                     Outcome::Failed(error) => {
                         // An error of another type was meant for other callers: this one tries for itself.
                         if let Ok(error) = Arc::downcast(Arc::clone(error)) {
-                            return Err(error);
+                            return Turn::Over(self.instead_of_error(key).ok_or(error));
                         }
                     }
                     Outcome::Abandoned => {}
                 },
             }
-        };
-        let loaded = poll_fn(|context| {
-            let _aboard = lead.aboard();
-            load.as_mut().poll(context)
-        })
-        .await;
-        match loaded {
+        }
+    }
+
+    /// Loads in the caller's own time. If that fails, an `old` value does.
+    pub(super) async fn lead<E>(
+        &self,
+        lead: Lead<'_, V>,
+        old: Option<V>,
+        load: impl Future<Output = Result<Loaded<V>, E>>,
+    ) -> Result<V, Arc<E>>
+    where
+        V: Clone,
+        E: Send + Sync + 'static,
+    {
+        let key = lead.flight().key();
+        let mut load = pin!(load);
+        match lead.run(load.as_mut()).await {
             Ok(loaded) => Ok(lead.land(loaded)),
-            Err(error) => Err(lead.fail(error)),
+            Err(error) => {
+                let error = lead.fail(error);
+                old.inspect(|_| self.count(Count::ServedStale, 1))
+                    .or_else(|| self.instead_of_error(key))
+                    .ok_or(error)
+            }
         }
     }
 
@@ -157,7 +220,7 @@ impl<V> Core<V> {
         loop {
             match self.board(key) {
                 Boarding::Present(value) => return Ok(value),
-                Boarding::Leads(lead) => return Err(lead),
+                Boarding::Leads { lead, .. } => return Err(lead),
                 Boarding::Joined(flight) => {
                     if let Outcome::Loaded(value) = &*flight.landing().await {
                         return Ok(value.clone());
@@ -171,7 +234,27 @@ impl<V> Core<V> {
 impl<'a, V> Lead<'a, V> {
     /// Leads a flight that was begun without a load: to learn whether something overtakes it.
     pub(super) fn new(core: &'a Core<V>, flight: sync::Arc<Flight<V>>) -> Self {
-        Self { core, flight: Some(flight) }
+        Self { core: Home::Lent(core), flight: Some(flight), is_refresh: false }
+    }
+
+    /// The same duty, in nobody's debt.
+    pub(super) fn shared(mut self, core: &Arc<Core<V>>) -> Lead<'static, V> {
+        let core = Home::Shared(Arc::clone(core));
+        Lead { core, flight: self.flight.take(), is_refresh: self.is_refresh }
+    }
+
+    /// Runs the load.
+    pub(super) async fn run<T>(&self, mut load: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|context| {
+            let _aboard = self.aboard();
+            load.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Whether the last handle of the cache is gone.
+    pub(super) fn is_off(&self) -> bool {
+        self.core.bell.is_stopping()
     }
 
     /// Ends a flight that brought nothing to those who joined it: they look again.
@@ -191,7 +274,7 @@ impl<'a, V> Lead<'a, V> {
         V: Clone,
     {
         // A listener may ask for the very key: it is called when the flight has landed.
-        let core = self.core;
+        let core = self.core.clone();
         core.delivering_after(|| self.commit(loaded))
     }
 
@@ -225,10 +308,15 @@ impl<'a, V> Lead<'a, V> {
     /// Gives an error to all who joined and to the caller.
     pub(crate) fn fail<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
         let error = Arc::new(error);
-        self.core.count(Count::LoadsFailed, 1);
+        self.count_failure();
         self.delist();
         self.end(Outcome::Failed(Arc::clone(&error) as Arc<_>));
         error
+    }
+
+    fn count_failure(&self) {
+        self.core.count(Count::LoadsFailed, 1);
+        self.core.count(Count::RefreshesFailed, u64::from(self.is_refresh));
     }
 
     fn flight(&self) -> &sync::Arc<Flight<V>> {
@@ -252,7 +340,7 @@ impl<'a, V> Lead<'a, V> {
 impl<V> Drop for Lead<'_, V> {
     fn drop(&mut self) {
         if self.flight.is_some() {
-            self.core.count(Count::LoadsFailed, 1);
+            self.count_failure();
             self.delist();
             self.end(Outcome::Abandoned);
         }

@@ -330,9 +330,9 @@ impl<V> Core<V> {
             // Rewritten or removed otherwise: the command that says so is pending.
             let Some(place) = place else { continue };
             let row = shard.at(place);
-            if !overslept && row.is_live(self.settings.idle, || now) {
+            if !overslept && row.is_live(self.settings.idle, 0, || now) {
                 // Never to a time that has come: under a clock that throws dice, a row may seem to be read in the far future.
-                let expiry = row.expiry(self.settings.idle, || now);
+                let expiry = row.expiry(self.settings.idle, 0, || now);
                 decisions.engine.postpone(due, expiry.map(|expiry| expiry.max(now_ms + 1)));
                 continue;
             }
@@ -377,7 +377,7 @@ impl<V> Core<V> {
                 shard.swap_log(&mut decisions.commands);
                 decisions.commands.clear();
                 for row in shard.rows() {
-                    let deadline = row.expiry(self.settings.idle, || now);
+                    let deadline = row.expiry(self.settings.idle, 0, || now);
                     let write =
                         Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
                     decisions.engine.write(write, &mut decisions.effects);

@@ -4,6 +4,7 @@
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
 //! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
+//! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
@@ -26,6 +27,7 @@
 
 mod bulk;
 mod deliver;
+mod freshness;
 mod inspect;
 mod jitter;
 mod lifetime;
@@ -33,9 +35,11 @@ mod load;
 mod maintain;
 mod modify;
 mod read;
+mod refresh;
 mod write;
 
 pub(crate) use deliver::in_callback;
+pub(crate) use freshness::Freshness;
 pub(crate) use jitter::Jitter;
 pub(crate) use lifetime::Lifetime;
 pub use lifetime::{Expiry, Lifespan, Living};
@@ -43,6 +47,7 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+pub use refresh::Refresh;
 pub(crate) use write::Request;
 
 use crate::budget::Budget;
@@ -92,6 +97,7 @@ pub(crate) struct Settings<V> {
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) jitter: Jitter,
+    pub(crate) freshness: Freshness,
     pub(crate) expiry: Option<Box<dyn Expiry<V>>>,
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,
@@ -176,6 +182,9 @@ enum Count {
     Loads,
     LoadsFailed,
     LoadsOvertaken,
+    Refreshes,
+    RefreshesFailed,
+    ServedStale,
     CallbackPanics,
     PolicyPanics,
     Turns,

@@ -108,6 +108,7 @@ impl<V> Core<V> {
         let deadline = self.deadline_after_change(row);
         let keeps_deadline = deadline == row.deadline();
         self.touch(row);
+        self.plan_refresh(&mut shard, key.index, || self.now());
         shard.loads.overtake(key);
         shard.tally.written(true, cost);
         if !keeps_deadline {
@@ -190,6 +191,7 @@ impl<V> Core<V> {
         // All that may panic comes before the first change: the weigher and the clock are the user's.
         self.touch(row);
         let due = self.expiry(row);
+        self.plan_refresh(&mut shard, key.index, || self.now());
         let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
         if charged > max_cost {
             let (row, logged) = self.take_out(&mut shard, place);

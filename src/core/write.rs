@@ -43,7 +43,7 @@ pub(super) struct Plan {
     deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,
-    /// The time, where a time to idle is set. Asked for before anything has changed: a clock may be the user's, and
+    /// The time, where a time to idle or to refresh is set. Asked for before anything has changed: a clock may be the user's, and
     /// panic.
     now: Duration,
 }
@@ -174,7 +174,8 @@ impl<V> Core<V> {
                 let unwanted: Vec<(u64, Cause)> = shard
                     .rows()
                     .filter_map(|row| {
-                        if !self.is_live(row) {
+                        // What is in its grace may yet be served: it is judged like what lives.
+                        if !row.is_live(self.settings.idle, 0, || self.now()) {
                             Some((row.index, Cause::Expired))
                         } else if keep(row.key(), &row.value) {
                             None
@@ -187,6 +188,8 @@ impl<V> Core<V> {
                     if let Some(place) = shard.place_of(index) {
                         let row = shard.remove(place);
                         if cause == Cause::Removed {
+                            // A refresh of what is not wanted must not bring it back.
+                            shard.loads.overtake(row.key());
                             shard.tally.removed(row.cost());
                         }
                         let logged = shard.log_remove(index);
@@ -456,7 +459,8 @@ impl<V> Core<V> {
         if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
             return Err(Refusal::Overtaken);
         }
-        let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
+        let needs_time = self.settings.idle.is_some() || self.settings.freshness.refresh_ms.is_some();
+        let now = if needs_time { self.now() } else { Duration::ZERO };
         let place = shard.place_of(index);
         let Some(row) = place.map(|place| shard.at(place)) else {
             if request.only_present {
@@ -494,10 +498,11 @@ impl<V> Core<V> {
         value: V,
     ) -> (Option<Departed<V>>, Write) {
         shard.tally.written(plan.is_update(), request.cost);
+        self.plan_refresh(shard, request.key.index, || plan.now);
         let (row, old) = shard.put(plan.place, request.key, request.cost, plan.deadline, value);
         let idle = self.settings.idle;
         idle.inspect(|&idle| row.touch(idle, plan.now));
-        let deadline = row.expiry(idle, || plan.now);
+        let deadline = row.expiry(idle, 0, || plan.now);
         let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
         (old.map(|row| Departed::new(row, plan.displaced)), write)
     }
@@ -509,6 +514,7 @@ impl<V> Core<V> {
         shard.tally.written(true, request.cost);
         shard.tally.quiet_updates += 1;
         shard.loads.overtake(request.key);
+        self.plan_refresh(shard, request.key.index, || plan.now);
         let row = shard.at_mut(plan.place.expect("an update has found a row"));
         let value = std::mem::replace(&mut row.value, value);
         self.settings.idle.inspect(|&idle| row.touch(idle, plan.now));

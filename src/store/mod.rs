@@ -9,11 +9,13 @@
 
 mod dirty;
 mod loads;
+mod refreshes;
 mod row;
 mod table;
 
 pub(crate) use dirty::Dirty;
 pub(crate) use loads::Loads;
+pub(crate) use refreshes::Refreshes;
 pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
 pub(crate) use table::{Place, Table};
 
@@ -37,6 +39,8 @@ pub(crate) struct Shard<V> {
     pub(crate) tally: Tally,
     /// The keys that are being loaded. Whatever writes or removes a key overtakes its load.
     pub(crate) loads: Loads<V>,
+    /// When values are due for a refresh, in a cache that refreshes them by age.
+    pub(crate) refreshes: Refreshes,
 }
 
 /// What the writers of a shard count, under its lock: exact, and free beside the lock.
@@ -153,6 +157,7 @@ impl<V> Shard<V> {
             next_version: Version::default(),
             tally: Tally::default(),
             loads: Loads::new(),
+            refreshes: Refreshes::new(),
         }
     }
 
@@ -237,6 +242,7 @@ impl<V> Shard<V> {
         let index = self.rows.at(place).index;
         let row = self.rows.remove(place, index);
         self.rows.shrink(|row| row.index);
+        self.refreshes.forget(index);
         row
     }
 
@@ -255,6 +261,7 @@ impl<V> Shard<V> {
     pub(crate) fn take_all(&mut self) -> Table<Row<V>> {
         self.log.clear();
         self.loads.overtake_all();
+        self.refreshes = Refreshes::new();
         std::mem::replace(&mut self.rows, Table::new())
     }
 

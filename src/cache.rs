@@ -3,6 +3,7 @@
 mod bulk;
 mod lifetime;
 mod load;
+mod load_many;
 mod modify;
 mod refresh;
 #[cfg(feature = "async")]

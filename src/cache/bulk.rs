@@ -84,7 +84,10 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         Iter { core: &self.core, next_shard: 0, entries: Vec::new().into_iter() }
     }
 
-    fn hashes<'q, Q: Hash + ?Sized + 'q>(&self, keys: impl IntoIterator<Item = &'q Q>) -> Vec<KeyHash> {
+    pub(super) fn hashes<'q, Q: Hash + ?Sized + 'q>(
+        &self,
+        keys: impl IntoIterator<Item = &'q Q>,
+    ) -> Vec<KeyHash> {
         keys.into_iter().map(|key| self.hasher.hash_key(key)).collect()
     }
 }

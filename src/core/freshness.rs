@@ -39,7 +39,7 @@ pub(crate) struct Freshness {
     /// How many milliseconds after it was written a value is due.
     pub(super) refresh_ms: Option<u64>,
     /// Whether there are values that are due or stale at all.
-    serves_old: bool,
+    pub(super) serves_old: bool,
     /// Who runs the refreshes that outlive their callers.
     pub(super) spawner: Option<Box<Spawner>>,
 }

@@ -199,7 +199,7 @@ impl<V> Core<V> {
         V: Clone,
         E: Send + Sync + 'static,
     {
-        let key = lead.flight().key();
+        let key = lead.key();
         let mut load = pin!(load);
         match lead.run(load.as_mut()).await {
             Ok(loaded) => Ok(lead.land(loaded)),
@@ -264,7 +264,7 @@ impl<'a, V> Lead<'a, V> {
     }
 
     /// Marks that this thread is running the load.
-    fn aboard(&self) -> Aboard {
+    pub(super) fn aboard(&self) -> Aboard {
         Aboard::new(self.flight().id())
     }
 
@@ -306,12 +306,21 @@ impl<'a, V> Lead<'a, V> {
     }
 
     /// Gives an error to all who joined and to the caller.
-    pub(crate) fn fail<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
+    pub(crate) fn fail<E: Send + Sync + 'static>(self, error: E) -> Arc<E> {
         let error = Arc::new(error);
+        self.fail_with(Arc::clone(&error));
+        error
+    }
+
+    /// Gives an error to all who joined.
+    pub(super) fn fail_with<E: Send + Sync + 'static>(mut self, error: Arc<E>) {
         self.count_failure();
         self.delist();
-        self.end(Outcome::Failed(Arc::clone(&error) as Arc<_>));
-        error
+        self.end(Outcome::Failed(error));
+    }
+
+    pub(super) fn key(&self) -> KeyHash {
+        self.flight().key()
     }
 
     fn count_failure(&self) {

@@ -2,7 +2,7 @@
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
-//! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
+//! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
 //! - `modify` — reading and writing in one step.
@@ -32,6 +32,7 @@ mod inspect;
 mod jitter;
 mod lifetime;
 mod load;
+mod load_many;
 mod maintain;
 mod modify;
 mod read;

@@ -1,5 +1,7 @@
 //! Who calls a cache: threads, and tasks on executors of three kinds. What holds for all is one test body, run by each.
 
+#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::thread;
 
 /// Who calls, and on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub enum Caller {
     Thread,
     /// A thread that runs one future: on an executor of fifteen lines, on smol's or on tokio's.
     ByHand,
@@ -16,11 +18,11 @@ pub(crate) enum Caller {
     Tokio,
 }
 
-pub(crate) const CALLERS: [Caller; 4] = [Caller::Thread, Caller::ByHand, Caller::Smol, Caller::Tokio];
+pub const CALLERS: [Caller; 4] = [Caller::Thread, Caller::ByHand, Caller::Smol, Caller::Tokio];
 
 impl Caller {
     /// Runs a future to its end.
-    pub(crate) fn run<F: Future>(self, future: F) -> F::Output {
+    pub fn run<F: Future>(self, future: F) -> F::Output {
         match self {
             Self::Thread => unreachable!("a thread calls the blocking methods"),
             Self::ByHand => by_hand(future),
@@ -51,7 +53,7 @@ fn by_hand<F: Future>(future: F) -> F::Output {
 }
 
 /// Pending `polls` times.
-pub(crate) async fn yields(mut polls: usize) {
+pub async fn yields(mut polls: usize) {
     poll_fn(|context| {
         if polls == 0 {
             return Poll::Ready(());

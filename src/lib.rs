@@ -84,3 +84,4 @@ pub use key::{KeyHash, KeyHasher};
 pub use life::LifeExpectancy;
 pub use listener::{Cause, Event};
 pub use stats::{Census, Stats};
+pub use store::Tag;

@@ -237,7 +237,7 @@ fn ages_are_cut_by_the_jitter() {
 #[test]
 fn without_a_spawner_one_caller_refreshes_and_no_other_waits() {
     with_every_caller(|caller| {
-        for mut ask in
+        for ask in
             [(|caller, cache, load| caller.try_refresh(cache, KEY, load)) as Ask, |caller, cache, load| {
                 caller.load(cache, load)
             }]
@@ -693,8 +693,10 @@ fn graces_and_ages_may_be_of_any_length() {
     assert!(builder(&ManualClock::new()).refresh_after(Duration::ZERO).build().is_err());
 }
 
+type Spawner = Box<dyn Fn(Refresh) + Send + Sync>;
+
 /// The spawners that a service would have.
-fn spawners() -> Vec<(&'static str, Box<dyn Fn(Refresh) + Send + Sync>)> {
+fn spawners() -> Vec<(&'static str, Spawner)> {
     let (sender, refreshes) = mpsc::channel::<Refresh>();
     thread::spawn(move || refreshes.into_iter().for_each(Refresh::run));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");

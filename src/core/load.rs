@@ -6,6 +6,7 @@
 use super::{Core, Count, Lifetime, Request};
 use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
+use crate::store::Tag;
 use crate::sync;
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -46,24 +47,31 @@ pub struct Loaded<V> {
     pub cost: u64,
     /// How long the entry lives: `None` is what the builder said, zero is for ever.
     pub time_to_live: Option<Duration>,
+    /// The group that the entry belongs to.
+    pub tag: Option<Tag>,
 }
 
 impl<V> Loaded<V> {
     /// A value that lives as long as the builder said. A `cost` of 0 is the weigher's, or 1.
     pub fn new(value: V, cost: u64) -> Self {
-        Self { value, cost, time_to_live: None }
+        Self { value, cost, time_to_live: None, tag: None }
     }
 
     /// Lets the entry live for `ttl`; `Duration::ZERO` is for ever.
     pub fn time_to_live(self, ttl: Duration) -> Self {
         Self { time_to_live: Some(ttl), ..self }
     }
+
+    /// Lets the entry belong to a group; see [`Cache::remove_tag`](crate::Cache::remove_tag).
+    pub fn tag(self, tag: Tag) -> Self {
+        Self { tag: Some(tag), ..self }
+    }
 }
 
 impl<T> Loaded<Option<T>> {
     /// That there is no value, to be remembered for `ttl` at a cost of 1. `Duration::ZERO` is for ever.
     pub fn absent(ttl: Duration) -> Self {
-        Self { value: None, cost: 1, time_to_live: Some(ttl) }
+        Self { value: None, cost: 1, time_to_live: Some(ttl), tag: None }
     }
 }
 
@@ -282,7 +290,7 @@ impl<'a, V> Lead<'a, V> {
     where
         V: Clone,
     {
-        let Loaded { value, cost, time_to_live } = loaded;
+        let Loaded { value, cost, time_to_live, tag } = loaded;
         let kept = value.clone();
         let flight = self.flight();
         let request = Request {
@@ -290,6 +298,7 @@ impl<'a, V> Lead<'a, V> {
             cost,
             lifetime: time_to_live.map_or(Lifetime::Default, Lifetime::For),
             only_present: false,
+            tag,
             flight: Some(flight.id()),
         };
         // A value that the cache does not take is dropped: there is one more of it.

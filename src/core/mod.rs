@@ -5,6 +5,7 @@
 //! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
+//! - `tags` — groups of entries.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
@@ -37,6 +38,7 @@ mod maintain;
 mod modify;
 mod read;
 mod refresh;
+mod tags;
 mod write;
 
 pub(crate) use deliver::in_callback;

@@ -14,7 +14,7 @@ use crate::flight::FlightId;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
-use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard, Tag};
 use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -28,6 +28,7 @@ pub(crate) struct Request {
     pub(crate) lifetime: Lifetime,
     /// Replace a present entry or do nothing.
     pub(crate) only_present: bool,
+    pub(crate) tag: Option<Tag>,
     /// The load that the value comes from: it counts only if nothing has overtaken it.
     pub(crate) flight: Option<FlightId>,
 }
@@ -198,11 +199,16 @@ impl<V> Core<V> {
                     }
                 }
             }
-            if !departed.is_empty() {
-                self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
-                self.deliver(departed);
-                self.maintain(Scope::From(number));
-            }
+            self.settle_departures(number, departed);
+        }
+    }
+
+    /// What is left to do when the owner took many rows out of a shard. With no lock held.
+    pub(super) fn settle_departures(&self, number: usize, departed: Vec<Departed<V>>) {
+        if !departed.is_empty() {
+            self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
+            self.deliver(departed);
+            self.maintain(Scope::From(number));
         }
     }
 
@@ -456,7 +462,7 @@ impl<V> Core<V> {
     /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
     pub(super) fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
-        if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
+        if request.flight.is_some_and(|flight| !shard.loads.admits(request.key, flight, request.tag)) {
             return Err(Refusal::Overtaken);
         }
         let needs_time = self.settings.idle.is_some() || self.settings.freshness.refresh_ms.is_some();
@@ -499,6 +505,7 @@ impl<V> Core<V> {
     ) -> (Option<Departed<V>>, Write) {
         shard.tally.written(plan.is_update(), request.cost);
         self.plan_refresh(shard, request.key.index, || plan.now);
+        self.tag_written(shard, request);
         let (row, old) = shard.put(plan.place, request.key, request.cost, plan.deadline, value);
         let idle = self.settings.idle;
         idle.inspect(|&idle| row.touch(idle, plan.now));
@@ -515,6 +522,7 @@ impl<V> Core<V> {
         shard.tally.quiet_updates += 1;
         shard.loads.overtake(request.key);
         self.plan_refresh(shard, request.key.index, || plan.now);
+        self.tag_written(shard, request);
         let row = shard.at_mut(plan.place.expect("an update has found a row"));
         let value = std::mem::replace(&mut row.value, value);
         self.settings.idle.inspect(|&idle| row.touch(idle, plan.now));

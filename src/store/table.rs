@@ -124,6 +124,11 @@ impl<T> Table<T> {
         self.places.iter().flatten()
     }
 
+    /// All entries, to be changed: not in what makes their hashes.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().flatten()
+    }
+
     /// All entries, by value.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = T> {
         self.places.into_iter().flatten()

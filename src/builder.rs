@@ -10,7 +10,7 @@ use crate::error::BuildError;
 use crate::key::{KeyHasher, SecretHasher};
 use crate::listener::{Event, Listener};
 use crate::policy::{Objective, PolicyConfig, PolicyKind};
-use crate::processor::{self, Processor};
+use crate::processor::{self, Processor, SharedProcessor};
 use crate::store::Idle;
 use std::fmt;
 use std::marker::PhantomData;
@@ -38,6 +38,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     miss_ratio_curve: bool,
     seed: Option<u64>,
     maintenance: Maintenance,
+    processor: Option<SharedProcessor>,
     hasher: S,
     _key: PhantomData<fn() -> *const K>,
 }
@@ -63,6 +64,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             miss_ratio_curve: false,
             seed: None,
             maintenance: Maintenance::default(),
+            processor: None,
             hasher: SecretHasher::new(),
             _key: PhantomData,
         }
@@ -170,6 +172,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             miss_ratio_curve: self.miss_ratio_curve,
             seed: self.seed,
             maintenance: self.maintenance,
+            processor: self.processor,
             hasher,
             _key: PhantomData,
         }
@@ -211,6 +214,13 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
     /// Who runs the turns of maintenance.
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;
+        self
+    }
+
+    /// Lets a processor that is shared with other caches do what a thread of the cache's own would do ([`Maintenance::Thread`], the
+    /// default; with any other, this is without effect). For programs with hundreds of caches.
+    pub fn processor(mut self, processor: &SharedProcessor) -> Self {
+        self.processor = Some(processor.clone());
         self
     }
 }
@@ -265,17 +275,23 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
         }
         let core = Arc::new(Core::new(engine, shards(), self.max_cost, settings));
         let processor = match self.maintenance {
-            Maintenance::Thread => Some(start(&core)?),
+            Maintenance::Thread => Some(start(&core, self.processor)?),
             Maintenance::Inline | Maintenance::Manual => None,
         };
         Ok(Cache::assemble(core, processor, self.hasher))
     }
 }
 
-fn start<V: Send + Sync + 'static>(core: &Arc<Core<V>>) -> Result<Processor, BuildError> {
+fn start<V: Send + Sync + 'static>(
+    core: &Arc<Core<V>>,
+    shared: Option<SharedProcessor>,
+) -> Result<Processor, BuildError> {
     let core = Arc::clone(core);
-    Processor::spawn("tollgate".into(), move || processor::run(&*core, core.bell()))
-        .map_err(|_| BuildError::NoThread)
+    match shared {
+        Some(shared) => Ok(shared.serve(core)),
+        None => Processor::spawn("tollgate".into(), move || processor::run(&*core))
+            .map_err(|_| BuildError::NoThread),
+    }
 }
 
 /// Enough shards that threads rarely meet, few enough that an empty cache is small: sixteen for each core.

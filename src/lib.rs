@@ -83,5 +83,6 @@ pub use error::{BuildError, Inconsistency, InsertError, WaitError};
 pub use key::{KeyHash, KeyHasher};
 pub use life::LifeExpectancy;
 pub use listener::{Cause, Event};
+pub use processor::SharedProcessor;
 pub use stats::{Census, Stats};
 pub use store::Tag;

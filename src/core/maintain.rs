@@ -14,7 +14,7 @@ use crate::engine::{Effect, Engine, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
 use crate::policy::{PolicyConfig, PolicyKind};
-use crate::processor::{Maintain, Rest};
+use crate::processor::{Bell, Maintain, Rest};
 use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
 use parking_lot::MutexGuard;
@@ -405,5 +405,9 @@ impl<V: Send + Sync + 'static> Maintain for Core<V> {
             None => Rest::UntilRung,
             Some(due) => Rest::For(Duration::from_millis(due).saturating_sub(self.now())),
         }
+    }
+
+    fn bell(&self) -> &Bell {
+        &self.bell
     }
 }

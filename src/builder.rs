@@ -1,14 +1,16 @@
 //! Building a cache: every option, checked once.
 
+mod refresh;
+
 use crate::cache::Cache;
 use crate::clock::{Clock, SystemClock, Ticks, millis_up};
-use crate::core::{Core, Expiry, Jitter, Maintenance, ReplaceIf, Settings, Slack, Weigher};
+use crate::core::{Core, Expiry, Freshness, Jitter, Maintenance, ReplaceIf, Settings, Slack, Weigher};
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::key::{KeyHasher, SecretHasher};
 use crate::listener::{Event, Listener};
 use crate::policy::{Objective, PolicyConfig, PolicyKind};
-use crate::processor::{self, Processor};
+use crate::processor::{self, Processor, SharedProcessor};
 use crate::store::Idle;
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,6 +30,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
     ttl_jitter: f64,
+    freshness: Freshness,
     expiry: Option<Box<dyn Expiry<V>>>,
     clock: Arc<dyn Clock>,
     policy: PolicyKind,
@@ -36,6 +39,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     seed: Option<u64>,
     maintenance: Maintenance,
     name: String,
+    processor: Option<SharedProcessor>,
     hasher: S,
     _key: PhantomData<fn() -> *const K>,
 }
@@ -53,6 +57,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             time_to_live: None,
             time_to_idle: None,
             ttl_jitter: 0.0,
+            freshness: Freshness::default(),
             expiry: None,
             clock: Arc::new(SystemClock::new()),
             policy: PolicyKind::default(),
@@ -61,6 +66,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             seed: None,
             maintenance: Maintenance::default(),
             name: String::new(),
+            processor: None,
             hasher: SecretHasher::new(),
             _key: PhantomData,
         }
@@ -160,6 +166,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
             ttl_jitter: self.ttl_jitter,
+            freshness: self.freshness,
             expiry: self.expiry,
             clock: self.clock,
             policy: self.policy,
@@ -168,6 +175,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             seed: self.seed,
             maintenance: self.maintenance,
             name: self.name,
+            processor: self.processor,
             hasher,
             _key: PhantomData,
         }
@@ -217,6 +225,13 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
         self.maintenance = maintenance;
         self
     }
+
+    /// Lets a processor that is shared with other caches do what a thread of the cache's own would do ([`Maintenance::Thread`], the
+    /// default; with any other, this is without effect). For programs with hundreds of caches.
+    pub fn processor(mut self, processor: &SharedProcessor) -> Self {
+        self.processor = Some(processor.clone());
+        self
+    }
 }
 
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
@@ -231,7 +246,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
         if self.max_cost == 0 {
             return Err(BuildError::NoBudget);
         }
-        if self.time_to_live == Some(Duration::ZERO) || self.time_to_idle == Some(Duration::ZERO) {
+        let refresh_after = self.freshness.refresh_after();
+        if [self.time_to_live, self.time_to_idle, refresh_after].contains(&Some(Duration::ZERO)) {
             return Err(BuildError::ZeroDuration);
         }
         let seed = self.seed.unwrap_or_else(rand::random);
@@ -245,9 +261,14 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             weigher: self.weigher,
             replace_if: self.replace_if,
             listener: self.listener,
-            overhead: if self.charge_overhead { Cache::<K, V, S>::entry_overhead() } else { 0 },
+            overhead: if self.charge_overhead {
+                Cache::<K, V, S>::entry_overhead() + self.freshness.entry_bytes()
+            } else {
+                0
+            },
             slack: self.slack,
             time_to_live: self.time_to_live,
+            freshness: self.freshness,
             jitter: Jitter::new(self.ttl_jitter, seed).ok_or(BuildError::NoShare)?,
             expiry: self.expiry,
             // A time to idle beyond what milliseconds can count is no time to idle.
@@ -264,17 +285,23 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
         }
         let core = Arc::new(Core::new(engine, shards(), self.max_cost, settings));
         let processor = match self.maintenance {
-            Maintenance::Thread => Some(start(&core)?),
+            Maintenance::Thread => Some(start(&core, self.processor)?),
             Maintenance::Inline | Maintenance::Manual => None,
         };
         Ok(Cache::assemble(core, processor, self.hasher))
     }
 }
 
-fn start<V: Send + Sync + 'static>(core: &Arc<Core<V>>) -> Result<Processor, BuildError> {
+fn start<V: Send + Sync + 'static>(
+    core: &Arc<Core<V>>,
+    shared: Option<SharedProcessor>,
+) -> Result<Processor, BuildError> {
     let core = Arc::clone(core);
-    Processor::spawn("tollgate".into(), move || processor::run(&*core, core.bell()))
-        .map_err(|_| BuildError::NoThread)
+    match shared {
+        Some(shared) => Ok(shared.serve(core)),
+        None => Processor::spawn("tollgate".into(), move || processor::run(&*core))
+            .map_err(|_| BuildError::NoThread),
+    }
 }
 
 /// Enough shards that threads rarely meet, few enough that an empty cache is small: sixteen for each core.
@@ -295,6 +322,7 @@ impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
             .field("slack", &self.slack)
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
+            .field("freshness", &self.freshness)
             .field("maintenance", &self.maintenance)
             .finish_non_exhaustive()
     }

@@ -3,9 +3,12 @@
 mod bulk;
 mod lifetime;
 mod load;
+mod load_many;
 mod modify;
 #[cfg(feature = "persist")]
 mod persist;
+mod refresh;
+mod tags;
 #[cfg(feature = "async")]
 mod tasks;
 
@@ -20,7 +23,7 @@ use crate::error::{BuildError, Inconsistency, InsertError, WaitError};
 use crate::key::{AsKey, KeyHash, KeyHasher, SecretHasher};
 use crate::processor::Processor;
 use crate::stats::{Census, Stats};
-use crate::store::Row;
+use crate::store::{Row, Tag};
 use parking_lot::Mutex;
 use std::borrow::Borrow;
 use std::fmt;
@@ -95,8 +98,10 @@ impl<V> Drop for Owner<V> {
 pub struct InsertOptions {
     /// How long the entry lives: `None` is what the builder said, zero is for ever.
     pub time_to_live: Option<Duration>,
-    /// Only replace a live entry. Without a `time_to_live`, the new one keeps the deadline of the old.
+    /// Only replace a live entry. Without a `time_to_live`, the new one keeps the deadline of the old; without a `tag`, the tag.
     pub if_present: bool,
+    /// The group that the entry belongs to; see [`Cache::remove_tag`].
+    pub tag: Option<Tag>,
 }
 
 /// What an accepted insert did.
@@ -187,6 +192,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
             cost,
             lifetime,
             only_present: options.if_present,
+            tag: options.tag,
             flight: None,
         };
         self.core

@@ -11,7 +11,7 @@ pub enum BuildError {
     NoCounters,
     /// `max_cost` is 0: no entry is free, so nothing would ever fit.
     NoBudget,
-    /// A time to live or time to idle of zero: every entry would be born expired.
+    /// A time to live, to idle or to refresh of zero: every entry would be born expired or due.
     ZeroDuration,
     /// A jitter that is not a share: less than 0, or 1 or more.
     NoShare,
@@ -24,7 +24,7 @@ impl fmt::Display for BuildError {
         f.write_str(match self {
             Self::NoCounters => "num_counters must be at least 1",
             Self::NoBudget => "max_cost must be at least 1",
-            Self::ZeroDuration => "a default time to live or to idle must be longer than zero",
+            Self::ZeroDuration => "a default time to live, to idle or to refresh must be longer than zero",
             Self::NoShare => "a jitter must be at least 0 and less than 1",
             Self::NoThread => "the maintenance thread could not be started",
         })

@@ -80,7 +80,7 @@ mod store;
 mod sync;
 mod trace;
 
-pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op};
+pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op, Refresh};
 pub use builder::Builder;
 pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};
 pub use engine::MissRatioCurve;
@@ -88,4 +88,6 @@ pub use error::{BuildError, Inconsistency, InsertError, WaitError};
 pub use key::{KeyHash, KeyHasher};
 pub use life::LifeExpectancy;
 pub use listener::{Cause, Event};
+pub use processor::SharedProcessor;
 pub use stats::{Census, Stats};
+pub use store::Tag;

@@ -17,9 +17,14 @@
 //! writer wakes a sleeper, or the processor finds the mark and stays up. The loom test below tries every
 //! interleaving.
 
+mod shared;
+
+pub use shared::SharedProcessor;
+
 use crate::sync::thread::{self, Thread};
 use crate::sync::{AtomicBool, AtomicU32, Ordering, in_single_order};
 use parking_lot::Mutex;
+use shared::{Caller, Membership};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,6 +34,8 @@ pub(crate) trait Maintain {
     fn turn(&self) -> bool;
     /// How long nothing will be due, if nobody rings.
     fn rest(&self) -> Rest;
+    /// The bell that is rung when there is work.
+    fn bell(&self) -> &Bell;
 }
 
 /// How long the processor may sleep.
@@ -53,7 +60,16 @@ const NAP: Duration = Duration::from_millis(1);
 pub(crate) struct Bell {
     state: AtomicU32,
     stopping: AtomicBool,
-    sleeper: Mutex<Option<Thread>>,
+    sleeper: Mutex<Option<Sleeper>>,
+}
+
+/// Who is woken.
+#[derive(Debug, Clone)]
+enum Sleeper {
+    /// The thread of this cache.
+    Own(Thread),
+    /// A thread that this cache shares with others.
+    Shared(Caller),
 }
 
 impl Bell {
@@ -87,8 +103,10 @@ impl Bell {
     fn unpark(&self) {
         // Out of the lock before anything else is done.
         let sleeper = self.sleeper.lock().clone();
-        if let Some(thread) = sleeper {
-            thread.unpark();
+        match sleeper {
+            Some(Sleeper::Own(thread)) => thread.unpark(),
+            Some(Sleeper::Shared(caller)) => caller.call(),
+            None => {}
         }
     }
 
@@ -96,23 +114,42 @@ impl Bell {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Sleeps until rung, stopped, or `rest` has passed. `rest` is asked last: it is the last look at the work.
+    /// Sleeps until rung, stopped, or `rest` has passed.
     fn sleep(&self, rest: impl Fn() -> Rest) {
-        self.state.swap(ASLEEP, Ordering::SeqCst);
-        in_single_order();
-        match rest() {
+        match self.doze(rest) {
             Rest::None => {}
             _ if self.is_stopping() => {}
             Rest::For(time) => thread::park_timeout(time),
             Rest::UntilRung => thread::park(),
         }
+        self.rise();
+    }
+
+    /// Falls asleep, unless there is more to do. `rest` is asked last: it is the last look at the work.
+    fn doze(&self, rest: impl Fn() -> Rest) -> Rest {
+        self.state.swap(ASLEEP, Ordering::SeqCst);
+        in_single_order();
+        let rest = rest();
+        if rest == Rest::None {
+            self.rise();
+        }
+        rest
+    }
+
+    fn rise(&self) {
         self.state.swap(AWAKE, Ordering::SeqCst);
+    }
+
+    /// A shared processor serves this cache from now on.
+    fn belongs_to(&self, caller: Caller) {
+        *self.sleeper.lock() = Some(Sleeper::Shared(caller));
     }
 }
 
 /// The loop of the processor thread.
-pub(crate) fn run(work: &impl Maintain, bell: &Bell) {
-    *bell.sleeper.lock() = Some(thread::current());
+pub(crate) fn run(work: &impl Maintain) {
+    let bell = work.bell();
+    *bell.sleeper.lock() = Some(Sleeper::Own(thread::current()));
     while !bell.is_stopping() {
         if work.turn() {
             // More may come: let it gather, and spare the writers the bell.
@@ -123,23 +160,36 @@ pub(crate) fn run(work: &impl Maintain, bell: &Bell) {
     }
 }
 
-/// The running thread, stopped and joined by its owner.
+/// What drives a cache, until its owner ends it.
 #[derive(Debug)]
-pub(crate) struct Processor {
-    thread: JoinHandle<()>,
+pub(crate) struct Processor(Driver);
+
+#[derive(Debug)]
+enum Driver {
+    Thread(JoinHandle<()>),
+    Shared(Membership),
 }
 
 impl Processor {
     pub(crate) fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
-        Ok(Self { thread: std::thread::Builder::new().name(name).spawn(body)? })
+        Ok(Self(Driver::Thread(std::thread::Builder::new().name(name).spawn(body)?)))
     }
 
-    /// Waits for the thread to end; its bell was told to stop. Inside a callback it is left to end by itself: the
-    /// callback may be running on it, or it may be waiting for a thread that waits for this one.
+    fn shared(membership: Membership) -> Self {
+        Self(Driver::Shared(membership))
+    }
+
+    /// Waits for the thread to end, or to leave the cache; its bell was told to stop. Inside a callback (`wait` is false) it is left to
+    /// end by itself: the callback may be running on it, or it may be waiting for a thread that waits for this one.
     pub(crate) fn end(self, wait: bool) {
-        if wait && self.thread.thread().id() != std::thread::current().id() {
-            // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
-            let _ = self.thread.join();
+        match self.0 {
+            Driver::Thread(thread) => {
+                if wait && thread.thread().id() != std::thread::current().id() {
+                    // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
+                    let _ = thread.join();
+                }
+            }
+            Driver::Shared(membership) => membership.end(wait),
         }
     }
 }
@@ -174,6 +224,10 @@ mod loom_tests {
         fn rest(&self) -> Rest {
             if self.dirty.any() { Rest::None } else { Rest::UntilRung }
         }
+
+        fn bell(&self) -> &Bell {
+            &self.bell
+        }
     }
 
     /// The processor has a thread of its own, and only it is unparked; writers are the model's thread and others.
@@ -197,7 +251,7 @@ mod loom_tests {
 
     /// Sleeps between turns until so many marks are taken. With one ring lost it sleeps for ever, which loom reports.
     fn process(marks: &Marks, wanted: u32) {
-        *marks.bell.sleeper.lock() = Some(thread::current());
+        *marks.bell.sleeper.lock() = Some(Sleeper::Own(thread::current()));
         while marks.taken.load(Ordering::SeqCst) < wanted {
             if !marks.turn() {
                 marks.bell.sleep(|| marks.rest());
@@ -225,13 +279,13 @@ mod loom_tests {
 
     #[test]
     fn loom_stopping_ends_the_loop_however_fast_it_falls_asleep() {
-        model(|marks| run(marks, &marks.bell), |marks| marks.bell.stop());
+        model(|marks| run(marks), |marks| marks.bell.stop());
     }
 
     #[test]
     fn loom_stopping_ends_the_loop_in_the_midst_of_work() {
         model(
-            |marks| run(marks, &marks.bell),
+            |marks| run(marks),
             |marks| {
                 write(&marks, 0);
                 marks.bell.stop();

@@ -73,6 +73,12 @@ pub struct Stats {
     pub loads_abandoned: u64,
     /// Of these, those whose value was not kept, because the key was written, removed or cleared meanwhile.
     pub loads_overtaken: u64,
+    /// Of the loads, refreshes: those of keys that had a value, which was due or stale.
+    pub refreshes: u64,
+    /// Of these, those that brought no value: an error, a panic, or a refresh that was dropped.
+    pub refreshes_failed: u64,
+    /// Reads by a method that loads which were served a value that was due or stale.
+    pub served_stale: u64,
     /// Loads under way, less those that were overtaken.
     pub loading: u64,
     /// Turns of maintenance, by whomever.
@@ -142,7 +148,7 @@ impl Stats {
     }
 
     /// Everything that only grows. No field can be forgotten: one that is in neither list does not compile.
-    fn counters(&mut self) -> [&mut u64; 33] {
+    fn counters(&mut self) -> [&mut u64; 36] {
         #[rustfmt::skip]
         let Self {
             hits, misses, inserts, inserted_cost, updates, updated_cost,
@@ -150,7 +156,7 @@ impl Stats {
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
             reads_recorded, reads_lost, helps, decided_at_once, turns,
-            loads, loads_failed, loads_abandoned, loads_overtaken, callback_panics, policy_panics,
+            loads, loads_failed, loads_abandoned, loads_overtaken, refreshes, refreshes_failed, served_stale, callback_panics, policy_panics,
             loading: _, entries: _, resident_cost: _, peak_cost: _, max_cost: _, slack: _, policy: _, parameters: _, policy_memory: _,
             life_expectancy: _, miss_ratio_curve: _,
         } = self;
@@ -161,7 +167,7 @@ impl Stats {
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
             reads_recorded, reads_lost, helps, decided_at_once, turns,
-            loads, loads_failed, loads_abandoned, loads_overtaken, callback_panics, policy_panics,
+            loads, loads_failed, loads_abandoned, loads_overtaken, refreshes, refreshes_failed, served_stale, callback_panics, policy_panics,
         ];
         counters
     }
@@ -205,6 +211,11 @@ impl fmt::Display for Stats {
             f,
             "loads        {} begun, {} failed ({} abandoned), {} overtaken, {} under way",
             self.loads, self.loads_failed, self.loads_abandoned, self.loads_overtaken, self.loading
+        )?;
+        writeln!(
+            f,
+            "refreshes    {} begun, {} failed, {} served stale",
+            self.refreshes, self.refreshes_failed, self.served_stale
         )?;
         write!(f, "policy       {}", self.policy)?;
         for (name, value) in &self.parameters {

@@ -239,7 +239,7 @@ const TIMES: &[Case] = &[
     ("options in every combination, on what is not there", || {
         let cache = manual(100, 100).build().unwrap();
         for ttl in lengths() {
-            let options = InsertOptions { time_to_live: Some(ttl), if_present: true };
+            let options = InsertOptions { time_to_live: Some(ttl), if_present: true, tag: None };
             assert!(matches!(cache.try_insert_with(1, 5, 1, options), Err(InsertError::Absent(5))));
         }
         settle(&cache);

@@ -190,7 +190,7 @@ fn an_expiry_is_obeyed_to_the_millisecond() {
                 }
                 3 => {
                     let value = Says::any(numbers);
-                    let present = InsertOptions { if_present: true, time_to_live: None };
+                    let present = InsertOptions { if_present: true, ..Default::default() };
                     if let Some((_, deadline)) = live {
                         model.apply(key, value, value.update, deadline, now);
                     }

@@ -1,14 +1,16 @@
 //! Loading: once for each key, whoever asks, however it ends, whatever is written meanwhile. What holds for threads and for tasks
 //! is one body, run by both.
 
+#[path = "common/callers.rs"]
+mod callers;
 mod common;
 
+use callers::{CALLERS, Caller, yields};
 use common::{eventually, panics, watchdog};
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tollgate::clock::ManualClock;
@@ -27,44 +29,28 @@ fn check<V: Send + Sync + 'static>(cache: &Cache<u64, V>) {
     cache.check().unwrap_or_else(|inconsistency| panic!("{inconsistency}"));
 }
 
-/// Pending `polls` times.
-async fn yields(mut polls: usize) {
-    poll_fn(|context| {
-        if polls == 0 {
-            return Poll::Ready(());
-        }
-        polls -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+/// What a caller calls: the same, blocking and awaiting.
+trait Loads: Copy {
+    fn get_or_insert(self, cache: &Numbers, key: u64, load: impl FnOnce() -> u64) -> u64;
+
+    fn get_or_try_insert<E: Send + Sync + 'static>(
+        self,
+        cache: &Numbers,
+        key: u64,
+        load: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<u64, Arc<E>>;
+
+    fn get_or_load(
+        self,
+        cache: &Numbers,
+        key: u64,
+        load: impl FnOnce() -> Result<Loaded<u64>, ()>,
+    ) -> Result<u64, Arc<()>>;
+
+    fn get_or_reserve(self, cache: &Numbers, key: u64) -> Reservation<'_, u64>;
 }
 
-/// Who calls, and on what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caller {
-    Thread,
-    /// A thread that runs one future: on an executor of fifteen lines, on smol's or on tokio's.
-    ByHand,
-    Smol,
-    Tokio,
-}
-
-const CALLERS: [Caller; 4] = [Caller::Thread, Caller::ByHand, Caller::Smol, Caller::Tokio];
-
-impl Caller {
-    fn run<F: Future>(self, future: F) -> F::Output {
-        match self {
-            Self::Thread => unreachable!("a thread calls the blocking methods"),
-            Self::ByHand => by_hand(future),
-            Self::Smol => smol::block_on(future),
-            Self::Tokio => tokio::runtime::Builder::new_current_thread()
-                .build()
-                .expect("a runtime without drivers")
-                .block_on(future),
-        }
-    }
-
+impl Loads for Caller {
     fn get_or_insert(self, cache: &Numbers, key: u64, load: impl FnOnce() -> u64) -> u64 {
         match self {
             Self::Thread => cache.get_or_insert_with(&key, 1, load),
@@ -107,23 +93,6 @@ impl Caller {
             Self::Thread => cache.get_or_reserve(&key),
             _ => self.run(cache.get_or_reserve_async(&key)),
         }
-    }
-}
-
-fn by_hand<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park();
     }
 }
 

@@ -151,7 +151,7 @@ fn step(cache: &Cache<u64, Tracked>, ledger: &Arc<Ledger>, numbers: &mut Numbers
         30..90 => _ = cache.get_with(&key, |_| ()),
         choice => {
             let time_to_live = (choice % 3 == 0).then(|| Duration::from_millis(1 + numbers.below(4)));
-            let options = InsertOptions { time_to_live, if_present: choice % 7 == 0 };
+            let options = InsertOptions { time_to_live, if_present: choice % 7 == 0, tag: None };
             let cost = 1 + numbers.below(6) + if choice == 90 { numbers.below(MAX_COST) } else { 0 };
             if let Err(error) = cache.try_insert_with(key, ledger.value(), cost, options) {
                 error.into_value().mark(HANDED_BACK);

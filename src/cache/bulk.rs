@@ -48,7 +48,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         let items = items.into_iter().map(|(key, value, cost)| {
             let key = key.key_hash(&self.hasher);
             let lifetime = Lifetime::Default;
-            (Request { key, cost, lifetime, only_present: false, flight: None }, value)
+            (Request { key, cost, lifetime, only_present: false, tag: None, flight: None }, value)
         });
         let answers = self.core.insert_many(items.collect()).into_iter();
         answers
@@ -84,7 +84,10 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         Iter { core: &self.core, next_shard: 0, entries: Vec::new().into_iter() }
     }
 
-    fn hashes<'q, Q: Hash + ?Sized + 'q>(&self, keys: impl IntoIterator<Item = &'q Q>) -> Vec<KeyHash> {
+    pub(super) fn hashes<'q, Q: Hash + ?Sized + 'q>(
+        &self,
+        keys: impl IntoIterator<Item = &'q Q>,
+    ) -> Vec<KeyHash> {
         keys.into_iter().map(|key| self.hasher.hash_key(key)).collect()
     }
 }

@@ -59,7 +59,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         V: Clone,
     {
         let key = self.hasher.hash_key(key);
-        match self.core.get_with(key, V::clone) {
+        match self.core.look(key) {
             Some(value) => value,
             None => infallible(self.load_now(key, || Ok(Loaded::new(load(), cost)))),
         }
@@ -111,7 +111,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         E: Send + Sync + 'static,
     {
         let key = self.hasher.hash_key(key);
-        match self.core.get_with(key, V::clone) {
+        match self.core.look(key) {
             Some(value) => Ok(value),
             None => self.load_now(key, load),
         }
@@ -145,7 +145,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         V: Clone,
     {
         let key = self.hasher.hash_key(key);
-        match self.core.get_with(key, V::clone) {
+        match self.core.look(key) {
             Some(value) => Reservation::Present(value),
             None => Reservation::new(block_on(self.core.reserve(key))),
         }

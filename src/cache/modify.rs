@@ -25,6 +25,9 @@ pub enum Computed<V> {
 ///
 /// The closures of these methods run under the exclusive lock of the key's shard: nobody reads or writes the key between what they
 /// see and what they do. They must be quick and must not call the cache. They count as updates, not as reads.
+///
+/// There is no `entry`: a handle to an entry would have to hold the shard's lock beyond the call, or to look again at every step. `compute` says the
+/// same in one step, and where the value is to be loaded, [`get_or_reserve`](Self::get_or_reserve) gives a handle that holds no lock.
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// Changes a value in place, if there is one; returns whether there was. Cost and deadline stay.
     ///

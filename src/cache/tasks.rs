@@ -92,7 +92,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     {
         let key = self.hasher.hash_key(key);
         async move {
-            match self.core.get_with(key, V::clone) {
+            match self.core.look(key) {
                 Some(value) => Reservation::Present(value),
                 None => Reservation::new(self.core.reserve(key).await),
             }
@@ -107,7 +107,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     where
         V: Clone,
     {
-        match self.core.get_with(key, V::clone) {
+        match self.core.look(key) {
             Some(value) => Ok(value),
             None => self.core.load(key, load).await,
         }

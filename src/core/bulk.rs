@@ -29,7 +29,7 @@ impl<V> Core<V> {
         for group in self.by_shard(keys.len(), |at| keys[at].index).chunk_by(|a, b| a.0 == b.0) {
             let shard = self.store.read(group[0].0);
             for &(_, at) in group {
-                let live = shard.find(keys[at]).filter(|row| row.is_live(self.settings.idle, || now));
+                let live = shard.find(keys[at]).filter(|row| self.is_live_at(row, now));
                 if let Some(row) = live {
                     if self.settings.expiry.is_some() {
                         retimes.extend(self.hear_read(row));
@@ -164,7 +164,7 @@ impl<V> Core<V> {
                 self.mark_first(number, logged);
                 logs.push(logged);
                 freed += row.cost();
-                if row.is_live(self.settings.idle, || now) {
+                if self.is_live_at(&row, now) {
                     shard.tally.removed(row.cost());
                     removed[at] = Some(row.value);
                 } else {

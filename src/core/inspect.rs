@@ -90,6 +90,9 @@ impl<V> Core<V> {
             loads_failed: self.counted(Count::LoadsFailed),
             loads_abandoned: self.counted(Count::LoadsAbandoned),
             loads_overtaken: self.counted(Count::LoadsOvertaken),
+            refreshes: self.counted(Count::Refreshes),
+            refreshes_failed: self.counted(Count::RefreshesFailed),
+            served_stale: self.counted(Count::ServedStale),
             loading: self.store.loading() as u64,
             callback_panics: self.counted(Count::CallbackPanics),
             policy_panics: self.counted(Count::PolicyPanics),
@@ -129,6 +132,16 @@ impl<V> Core<V> {
             shard.check().map_err(Inconsistency)?;
             if shard.pending() > 0 && !self.store.dirty().has(number) {
                 return Err(Inconsistency(format!("store: shard {number} has commands but no mark")));
+            }
+            let is_planned = |row: &Row<V>| shard.refreshes.due_ms(row.index).is_some();
+            let planned = if self.settings.freshness.refresh_ms.is_some() { shard.len() } else { 0 };
+            if shard.refreshes.len() != planned
+                || shard.rows().filter(|row| is_planned(row)).count() != planned
+            {
+                let found = shard.refreshes.len();
+                return Err(Inconsistency(format!(
+                    "store: shard {number} plans {found} refreshes of {planned}"
+                )));
             }
             pending.extend(shard.log().iter().map(Command::index));
         }

@@ -197,7 +197,7 @@ impl<V> Core<V> {
         // The clock is the user's: it is asked before anything changes.
         let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
         let row = shard.retime(place, deadline);
-        let due = row.expiry(self.settings.idle, || now);
+        let due = row.expiry(self.settings.idle, 0, || now);
         let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline: due };
         let number = self.store.shard_of(write.index);
         let logged = shard.log_write(write);
@@ -212,7 +212,8 @@ impl<V> Core<V> {
             return Duration::MAX;
         }
         // Deadlines are rounded up to a millisecond; so is the present here, lest more is left than was given.
-        Duration::from_millis(deadline.saturating_sub(millis_up(self.now())))
+        let end = deadline.saturating_sub(self.settings.freshness.grace_ms);
+        Duration::from_millis(end.saturating_sub(millis_up(self.now())))
     }
 
     fn living<'a>(&self, row: &'a Row<V>) -> Living<'a, V> {
@@ -230,12 +231,12 @@ impl<V> Core<V> {
 
     /// The deadline of what is to live for `ttl`, if that is zero: at once.
     fn soon(&self, ttl: Duration) -> u64 {
-        if ttl.is_zero() { millis(self.now()) } else { self.after(ttl) }
+        if ttl.is_zero() { self.with_grace(millis(self.now())) } else { self.after(ttl) }
     }
 
     /// The deadline of what is to live for `ttl`, which is not zero.
     fn after(&self, ttl: Duration) -> u64 {
-        deadline_ms(self.now(), ttl).unwrap_or(NEVER).min(NEVER)
+        self.with_grace(deadline_ms(self.now(), ttl).unwrap_or(NEVER))
     }
 
     /// The deadline of what is to live for `ttl`, which is not zero, or somewhat shorter.
@@ -244,7 +245,7 @@ impl<V> Core<V> {
         match deadline_ms(now, ttl) {
             Some(deadline) if deadline < NEVER => {
                 let now_ms = millis(now);
-                now_ms + self.settings.jitter.shorten(key.index, deadline - now_ms)
+                self.with_grace(now_ms + self.settings.jitter.shorten(key.index, deadline - now_ms))
             }
             _ => NEVER,
         }

@@ -6,10 +6,12 @@
 use super::{Core, Count, Lifetime, Request};
 use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
+use crate::store::Tag;
 use crate::sync;
 use crate::trace;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::ops::Deref;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,42 +48,85 @@ pub struct Loaded<V> {
     pub cost: u64,
     /// How long the entry lives: `None` is what the builder said, zero is for ever.
     pub time_to_live: Option<Duration>,
+    /// The group that the entry belongs to.
+    pub tag: Option<Tag>,
 }
 
 impl<V> Loaded<V> {
     /// A value that lives as long as the builder said. A `cost` of 0 is the weigher's, or 1.
     pub fn new(value: V, cost: u64) -> Self {
-        Self { value, cost, time_to_live: None }
+        Self { value, cost, time_to_live: None, tag: None }
     }
 
     /// Lets the entry live for `ttl`; `Duration::ZERO` is for ever.
     pub fn time_to_live(self, ttl: Duration) -> Self {
         Self { time_to_live: Some(ttl), ..self }
     }
+
+    /// Lets the entry belong to a group; see [`Cache::remove_tag`](crate::Cache::remove_tag).
+    pub fn tag(self, tag: Tag) -> Self {
+        Self { tag: Some(tag), ..self }
+    }
 }
 
 impl<T> Loaded<Option<T>> {
     /// That there is no value, to be remembered for `ttl` at a cost of 1. `Duration::ZERO` is for ever.
     pub fn absent(ttl: Duration) -> Self {
-        Self { value: None, cost: 1, time_to_live: Some(ttl) }
+        Self { value: None, cost: 1, time_to_live: Some(ttl), tag: None }
     }
 }
 
 /// What a caller finds who wants a value that was not there.
 pub(crate) enum Boarding<'a, V> {
-    /// It is there by now.
+    /// It is there by now, or an older one while another caller refreshes it.
     Present(V),
     /// Another caller is loading it.
     Joined(sync::Arc<Flight<V>>),
-    /// This caller is to load it.
-    Leads(Lead<'a, V>),
+    /// This caller is to load it. `old` is the value that is to be refreshed, if there is one.
+    Leads { lead: Lead<'a, V>, old: Option<V> },
+}
+
+/// What comes of waiting for whoever loads a value already.
+pub(super) enum Turn<'a, V, E> {
+    /// There is a value or an error.
+    Over(Result<V, Arc<E>>),
+    /// It is for this caller to load, or to refresh the `old` one.
+    Leads { lead: Lead<'a, V>, old: Option<V> },
+}
+
+/// A core, as long as somebody else keeps it or for good.
+enum Home<'a, V> {
+    Lent(&'a Core<V>),
+    Shared(Arc<Core<V>>),
+}
+
+impl<V> Clone for Home<'_, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Lent(core) => Self::Lent(core),
+            Self::Shared(core) => Self::Shared(Arc::clone(core)),
+        }
+    }
+}
+
+impl<V> Deref for Home<'_, V> {
+    type Target = Core<V>;
+
+    fn deref(&self) -> &Core<V> {
+        match self {
+            Self::Lent(core) => core,
+            Self::Shared(core) => core,
+        }
+    }
 }
 
 /// The duty to load a value. Dropping it abandons the flight.
 pub(crate) struct Lead<'a, V> {
-    core: &'a Core<V>,
+    core: Home<'a, V>,
     /// `None` once it has landed.
     flight: Option<sync::Arc<Flight<V>>>,
+    /// Whether there is a value already.
+    is_refresh: bool,
     span: trace::Span,
 }
 
@@ -93,26 +138,24 @@ impl<V> Core<V> {
     {
         self.keep_time();
         let mut shard = self.store.write(self.store.shard_of(key.index));
-        if let Some(row) = shard.find(key).filter(|row| self.is_live(row)) {
-            self.touch(row);
-            let value = row.value.clone();
-            let retime = self.settings.expiry.as_ref().and_then(|_| self.hear_read(row));
+        let mut seen = self.see(&shard, key);
+        if seen.is_served() {
             drop(shard);
-            retime.inspect(|retime| self.retime(retime));
-            return Boarding::Present(value);
+            return Boarding::Present(self.serve(seen));
         }
-        if let Some(flight) = shard.loads.find(key) {
-            let flight = sync::Arc::clone(flight);
+        if let (None, Some(flight)) = (&seen.value, seen.flight.take()) {
             drop(shard);
             assert!(!Aboard::is(flight.id()), "{RECURSION}");
             return Boarding::Joined(flight);
         }
         let flight = shard.loads.begin(key);
         drop(shard);
+        let (core, flight, is_refresh) = (Home::Lent(self), Some(flight), seen.value.is_some());
+        let lead = Lead { core, flight, is_refresh, span: trace::load(self.name(), key.index) };
         self.count(Count::Loads, 1);
-        let mut lead = Lead::new(self, flight);
-        lead.span = trace::load(self.name(), key.index);
-        Boarding::Leads(lead)
+        self.count(Count::Refreshes, u64::from(lead.is_refresh));
+        seen.retime.inspect(|retime| self.retime(retime));
+        Boarding::Leads { lead, old: seen.value }
     }
 
     /// The value of a key, or what `load` makes of it. `load` is polled by at most one caller at a time.
@@ -125,32 +168,57 @@ impl<V> Core<V> {
         V: Clone,
         E: Send + Sync + 'static,
     {
-        let mut load = pin!(load);
-        let lead = loop {
+        match self.take_turn(key).await {
+            Turn::Over(outcome) => outcome,
+            Turn::Leads { lead, old } => self.lead(lead, old, load).await,
+        }
+    }
+
+    /// Boards, and waits for whoever is at it already.
+    pub(super) async fn take_turn<E>(&self, key: KeyHash) -> Turn<'_, V, E>
+    where
+        V: Clone,
+        E: Send + Sync + 'static,
+    {
+        loop {
             match self.board(key) {
-                Boarding::Present(value) => return Ok(value),
-                Boarding::Leads(lead) => break lead,
+                Boarding::Present(value) => return Turn::Over(Ok(value)),
+                Boarding::Leads { lead, old } => return Turn::Leads { lead, old },
                 Boarding::Joined(flight) => match &*flight.landing().await {
-                    Outcome::Loaded(value) => return Ok(value.clone()),
+                    Outcome::Loaded(value) => return Turn::Over(Ok(value.clone())),
                     Outcome::Failed(error) => {
                         // An error of another type was meant for other callers: this one tries for itself.
                         if let Ok(error) = Arc::downcast(Arc::clone(error)) {
-                            return Err(error);
+                            return Turn::Over(self.instead_of_error(key).ok_or(error));
                         }
                     }
                     Outcome::Abandoned => {}
                 },
             }
-        };
-        let loaded = poll_fn(|context| {
-            let _aboard = lead.aboard();
-            let _entered = lead.span.enter();
-            load.as_mut().poll(context)
-        })
-        .await;
-        match loaded {
+        }
+    }
+
+    /// Loads in the caller's own time. If that fails, an `old` value does.
+    pub(super) async fn lead<E>(
+        &self,
+        lead: Lead<'_, V>,
+        old: Option<V>,
+        load: impl Future<Output = Result<Loaded<V>, E>>,
+    ) -> Result<V, Arc<E>>
+    where
+        V: Clone,
+        E: Send + Sync + 'static,
+    {
+        let key = lead.key();
+        let mut load = pin!(load);
+        match lead.run(load.as_mut()).await {
             Ok(loaded) => Ok(lead.land(loaded)),
-            Err(error) => Err(lead.fail(error)),
+            Err(error) => {
+                let error = lead.fail(error);
+                old.inspect(|_| self.count(Count::ServedStale, 1))
+                    .or_else(|| self.instead_of_error(key))
+                    .ok_or(error)
+            }
         }
     }
 
@@ -162,7 +230,7 @@ impl<V> Core<V> {
         loop {
             match self.board(key) {
                 Boarding::Present(value) => return Ok(value),
-                Boarding::Leads(lead) => return Err(lead),
+                Boarding::Leads { lead, .. } => return Err(lead),
                 Boarding::Joined(flight) => {
                     if let Outcome::Loaded(value) = &*flight.landing().await {
                         return Ok(value.clone());
@@ -176,7 +244,29 @@ impl<V> Core<V> {
 impl<'a, V> Lead<'a, V> {
     /// Leads a flight that was begun without a load: to learn whether something overtakes it.
     pub(super) fn new(core: &'a Core<V>, flight: sync::Arc<Flight<V>>) -> Self {
-        Self { core, flight: Some(flight), span: trace::Span::none() }
+        Self { core: Home::Lent(core), flight: Some(flight), is_refresh: false, span: trace::Span::none() }
+    }
+
+    /// The same duty, in nobody's debt.
+    pub(super) fn shared(mut self, core: &Arc<Core<V>>) -> Lead<'static, V> {
+        let core = Home::Shared(Arc::clone(core));
+        let span = std::mem::replace(&mut self.span, trace::Span::none());
+        Lead { core, flight: self.flight.take(), is_refresh: self.is_refresh, span }
+    }
+
+    /// Runs the load.
+    pub(super) async fn run<T>(&self, mut load: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|context| {
+            let _aboard = self.aboard();
+            let _entered = self.span.enter();
+            load.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Whether the last handle of the cache is gone.
+    pub(super) fn is_off(&self) -> bool {
+        self.core.bell.is_stopping()
     }
 
     /// Ends a flight that brought nothing to those who joined it: they look again.
@@ -186,7 +276,7 @@ impl<'a, V> Lead<'a, V> {
     }
 
     /// Marks that this thread is running the load.
-    fn aboard(&self) -> Aboard {
+    pub(super) fn aboard(&self) -> Aboard {
         Aboard::new(self.flight().id())
     }
 
@@ -196,7 +286,7 @@ impl<'a, V> Lead<'a, V> {
         V: Clone,
     {
         // A listener may ask for the very key: it is called when the flight has landed.
-        let core = self.core;
+        let core = self.core.clone();
         self.span.ended(trace::End::Loaded);
         core.delivering_after(|| self.commit(loaded))
     }
@@ -205,7 +295,7 @@ impl<'a, V> Lead<'a, V> {
     where
         V: Clone,
     {
-        let Loaded { value, cost, time_to_live } = loaded;
+        let Loaded { value, cost, time_to_live, tag } = loaded;
         let kept = value.clone();
         let flight = self.flight();
         let request = Request {
@@ -213,6 +303,7 @@ impl<'a, V> Lead<'a, V> {
             cost,
             lifetime: time_to_live.map_or(Lifetime::Default, Lifetime::For),
             only_present: false,
+            tag,
             flight: Some(flight.id()),
         };
         // A value that the cache does not take is dropped: there is one more of it.
@@ -229,13 +320,27 @@ impl<'a, V> Lead<'a, V> {
     }
 
     /// Gives an error to all who joined and to the caller.
-    pub(crate) fn fail<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
+    pub(crate) fn fail<E: Send + Sync + 'static>(self, error: E) -> Arc<E> {
         let error = Arc::new(error);
-        self.core.count(Count::LoadsFailed, 1);
+        self.fail_with(Arc::clone(&error));
+        error
+    }
+
+    /// Gives an error to all who joined.
+    pub(super) fn fail_with<E: Send + Sync + 'static>(mut self, error: Arc<E>) {
+        self.count_failure();
         self.span.ended(trace::End::Failed);
         self.delist();
-        self.end(Outcome::Failed(Arc::clone(&error) as Arc<_>));
-        error
+        self.end(Outcome::Failed(error));
+    }
+
+    pub(super) fn key(&self) -> KeyHash {
+        self.flight().key()
+    }
+
+    fn count_failure(&self) {
+        self.core.count(Count::LoadsFailed, 1);
+        self.core.count(Count::RefreshesFailed, u64::from(self.is_refresh));
     }
 
     fn flight(&self) -> &sync::Arc<Flight<V>> {
@@ -259,7 +364,7 @@ impl<'a, V> Lead<'a, V> {
 impl<V> Drop for Lead<'_, V> {
     fn drop(&mut self) {
         if self.flight.is_some() {
-            self.core.count(Count::LoadsFailed, 1);
+            self.count_failure();
             self.core.count(Count::LoadsAbandoned, 1);
             self.delist();
             self.end(Outcome::Abandoned);

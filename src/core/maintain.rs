@@ -15,7 +15,7 @@ use crate::engine::{Effect, Engine, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
 use crate::policy::{PolicyConfig, PolicyKind};
-use crate::processor::{Maintain, Rest};
+use crate::processor::{Bell, Maintain, Rest};
 use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
 use crate::trace;
@@ -370,9 +370,9 @@ impl<V> Core<V> {
             // Rewritten or removed otherwise: the command that says so is pending.
             let Some(place) = place else { continue };
             let row = shard.at(place);
-            if !overslept && row.is_live(self.settings.idle, || now) {
+            if !overslept && row.is_live(self.settings.idle, 0, || now) {
                 // Never to a time that has come: under a clock that throws dice, a row may seem to be read in the far future.
-                let expiry = row.expiry(self.settings.idle, || now);
+                let expiry = row.expiry(self.settings.idle, 0, || now);
                 decisions.engine.postpone(due, expiry.map(|expiry| expiry.max(now_ms + 1)));
                 continue;
             }
@@ -417,7 +417,7 @@ impl<V> Core<V> {
                 shard.swap_log(&mut decisions.commands);
                 decisions.commands.clear();
                 for row in shard.rows() {
-                    let deadline = row.expiry(self.settings.idle, || now);
+                    let deadline = row.expiry(self.settings.idle, 0, || now);
                     let write =
                         Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
                     decisions.engine.write(write, &mut decisions.effects);
@@ -445,5 +445,9 @@ impl<V: Send + Sync + 'static> Maintain for Core<V> {
             None => Rest::UntilRung,
             Some(due) => Rest::For(Duration::from_millis(due).saturating_sub(self.now())),
         }
+    }
+
+    fn bell(&self) -> &Bell {
+        &self.bell
     }
 }

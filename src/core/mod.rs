@@ -2,8 +2,10 @@
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
-//! - `load` — the life of a load: who runs it, who waits for it, what of it is written.
+//! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
+//! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
+//! - `tags` — groups of entries.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `snapshot` — what is remembered for the next process, and how it comes back.
@@ -27,18 +29,23 @@
 
 mod bulk;
 mod deliver;
+mod freshness;
 mod inspect;
 mod jitter;
 mod lifetime;
 mod load;
+mod load_many;
 mod maintain;
 mod modify;
 mod read;
+mod refresh;
 #[cfg(feature = "persist")]
 mod snapshot;
+mod tags;
 mod write;
 
 pub(crate) use deliver::in_callback;
+pub(crate) use freshness::Freshness;
 pub(crate) use jitter::Jitter;
 pub(crate) use lifetime::Lifetime;
 pub use lifetime::{Expiry, Lifespan, Living};
@@ -46,6 +53,7 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+pub use refresh::Refresh;
 #[cfg(feature = "persist")]
 pub(crate) use snapshot::{Returning, Returns};
 pub(crate) use write::Request;
@@ -97,6 +105,7 @@ pub(crate) struct Settings<V> {
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) jitter: Jitter,
+    pub(crate) freshness: Freshness,
     pub(crate) expiry: Option<Box<dyn Expiry<V>>>,
     pub(crate) idle: Option<Idle>,
     pub(crate) ticks: Ticks,
@@ -187,6 +196,9 @@ enum Count {
     LoadsFailed,
     LoadsAbandoned,
     LoadsOvertaken,
+    Refreshes,
+    RefreshesFailed,
+    ServedStale,
     CallbackPanics,
     PolicyPanics,
     Turns,

@@ -108,6 +108,7 @@ impl<V> Core<V> {
         let deadline = self.deadline_after_change(row);
         let keeps_deadline = deadline == row.deadline();
         self.touch(row);
+        self.plan_refresh(&mut shard, key.index, || self.now());
         shard.loads.overtake(key);
         shard.tally.written(true, cost);
         if !keeps_deadline {
@@ -151,8 +152,14 @@ impl<V> Core<V> {
             drop(shard);
             return Err(self.refuse(Refusal::TooCostly { cost: charged, max_cost }, value));
         }
-        let request =
-            Request { key, cost: charged, lifetime: Lifetime::Default, only_present: false, flight: None };
+        let request = Request {
+            key,
+            cost: charged,
+            lifetime: Lifetime::Default,
+            only_present: false,
+            tag: None,
+            flight: None,
+        };
         let mut vacated = None;
         let attempt = self.write_locked(shard, &request, value, |shard| {
             let gone = self.live(shard, key).map(|place| self.take_out(shard, place));
@@ -190,6 +197,7 @@ impl<V> Core<V> {
         // All that may panic comes before the first change: the weigher and the clock are the user's.
         self.touch(row);
         let due = self.expiry(row);
+        self.plan_refresh(&mut shard, key.index, || self.now());
         let max_cost = self.budget.max_cost().min(MAX_ENTRY_COST);
         if charged > max_cost {
             let (row, logged) = self.take_out(&mut shard, place);
@@ -200,6 +208,7 @@ impl<V> Core<V> {
         }
         let growth = charged.saturating_sub(old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
+            let tag = shard.tags.of(key.index);
             let (row, logged) = self.take_out(&mut shard, place);
             let Vacated { flight, .. } = self.vacate(&mut shard, key, None);
             drop(shard);
@@ -209,6 +218,7 @@ impl<V> Core<V> {
                 cost: charged - self.settings.overhead,
                 lifetime: Lifetime::Until(deadline),
                 only_present: false,
+                tag,
                 flight: Some(flight.id()),
             };
             let outcome = self.refill(request, flight, row.value, old_cost, Some(logged));

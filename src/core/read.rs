@@ -50,7 +50,9 @@ impl<V> Core<V> {
     /// How long a key has left to live; `Duration::MAX` without a deadline.
     pub(crate) fn remaining(&self, key: KeyHash) -> Option<Duration> {
         self.peek_with(key, |row| {
-            let Some(expiry) = self.expiry(row) else { return Duration::MAX };
+            let grace_ms = self.settings.freshness.grace_ms;
+            let expiry = row.expiry(self.settings.idle, grace_ms, || self.now());
+            let Some(expiry) = expiry else { return Duration::MAX };
             // Deadlines are rounded up to a millisecond; so is the present here, lest more is left than was given.
             Duration::from_millis(expiry.saturating_sub(millis_up(self.now())))
         })
@@ -67,9 +69,16 @@ impl<V> Core<V> {
         }
     }
 
+    /// Whether a row's time to live is not over, nor its time to idle; a grace does not count.
     #[inline]
     pub(super) fn is_live(&self, row: &Row<V>) -> bool {
-        row.is_live(self.settings.idle, || self.now())
+        row.is_live(self.settings.idle, self.settings.freshness.grace_ms, || self.now())
+    }
+
+    /// The same, where the time is known already.
+    #[inline]
+    pub(super) fn is_live_at(&self, row: &Row<V>, now: Duration) -> bool {
+        row.is_live(self.settings.idle, self.settings.freshness.grace_ms, || now)
     }
 
     /// A read or write restarts the time to idle.
@@ -92,8 +101,8 @@ impl<V> Core<V> {
         }
     }
 
-    /// When a row expires if nobody reads it again: what the engine is told.
+    /// When a row leaves if nobody reads it again, its grace included: what the engine is told.
     pub(super) fn expiry(&self, row: &Row<V>) -> Option<u64> {
-        row.expiry(self.settings.idle, || self.now())
+        row.expiry(self.settings.idle, 0, || self.now())
     }
 }

@@ -94,13 +94,16 @@ impl<V> Core<V> {
         let (idle, origin_ms) = (self.settings.idle, millis_up(instant));
         let shard = self.store.read(self.store.shard_of(index));
         let row =
-            shard.place_of(index).map(|place| shard.at(place)).filter(|row| row.is_live(idle, || now))?;
+            shard.place_of(index).map(|place| shard.at(place)).filter(|row| self.is_live_at(row, now))?;
+        // What is remembered is the life that is left, without the grace.
+        let grace_ms = self.settings.freshness.grace_ms;
         let deadline = Some(row.deadline()).filter(|&deadline| deadline != NEVER);
+        let left_ms = |deadline: u64| deadline.saturating_sub(grace_ms).saturating_sub(origin_ms);
         Some(Entry {
             key: row.key(),
             cost: row.cost().saturating_sub(self.settings.overhead),
-            left_ms: deadline.map(|deadline| deadline.saturating_sub(origin_ms)),
-            unread_ms: row.expiry(idle, || now).map(|expiry| expiry.saturating_sub(origin_ms)),
+            left_ms: deadline.map(left_ms),
+            unread_ms: row.expiry(idle, grace_ms, || now).map(|expiry| expiry.saturating_sub(origin_ms)),
             note,
             value: row.value.clone(),
         })
@@ -187,7 +190,7 @@ impl<V> Core<V> {
             return Return::Present;
         }
         if let Some(place) = shard.place_of(index) {
-            if shard.at(place).is_live(idle, || now) {
+            if self.is_live_at(shard.at(place), now) {
                 return Return::Present;
             }
             let row = shard.remove(place);
@@ -201,7 +204,8 @@ impl<V> Core<V> {
             return Return::NoRoom;
         }
         let version = shard.next_version();
-        let deadline = Some(returning.deadline).filter(|&deadline| deadline != NEVER);
+        let ends = returning.deadline.saturating_add(self.settings.freshness.grace_ms).min(NEVER);
+        let deadline = Some(ends).filter(|&deadline| deadline != NEVER);
         let write = Write { index, version, cost, deadline };
         decisions.engine.restore(write, returning.note, &mut decisions.effects);
         let mut freed = Release(self, 0);
@@ -215,9 +219,10 @@ impl<V> Core<V> {
         freed.1 = 0;
         let value = returning.value.take().expect("each is taken back once");
         shard.tally.written(false, cost);
-        let (row, _) = shard.put(None, key, cost, returning.deadline, value);
+        self.plan_refresh(&mut shard, index, || now);
+        let (row, _) = shard.put(None, key, cost, ends, value);
         idle.inspect(|&idle| row.touch(idle, now));
-        let expiry = row.expiry(idle, || now);
+        let expiry = row.expiry(idle, 0, || now);
         if expiry != deadline {
             decisions.engine.reschedule(index, expiry);
         }

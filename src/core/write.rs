@@ -14,7 +14,7 @@ use crate::flight::FlightId;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
-use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard};
+use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard, Tag};
 use crate::trace;
 use parking_lot::RwLockWriteGuard;
 use std::any::Any;
@@ -29,6 +29,7 @@ pub(crate) struct Request {
     pub(crate) lifetime: Lifetime,
     /// Replace a present entry or do nothing.
     pub(crate) only_present: bool,
+    pub(crate) tag: Option<Tag>,
     /// The load that the value comes from: it counts only if nothing has overtaken it.
     pub(crate) flight: Option<FlightId>,
 }
@@ -44,7 +45,7 @@ pub(super) struct Plan {
     deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,
-    /// The time, where a time to idle is set. Asked for before anything has changed: a clock may be the user's, and
+    /// The time, where a time to idle or to refresh is set. Asked for before anything has changed: a clock may be the user's, and
     /// panic.
     now: Duration,
 }
@@ -175,7 +176,8 @@ impl<V> Core<V> {
                 let unwanted: Vec<(u64, Cause)> = shard
                     .rows()
                     .filter_map(|row| {
-                        if !self.is_live(row) {
+                        // What is in its grace may yet be served: it is judged like what lives.
+                        if !row.is_live(self.settings.idle, 0, || self.now()) {
                             Some((row.index, Cause::Expired))
                         } else if keep(row.key(), &row.value) {
                             None
@@ -188,6 +190,8 @@ impl<V> Core<V> {
                     if let Some(place) = shard.place_of(index) {
                         let row = shard.remove(place);
                         if cause == Cause::Removed {
+                            // A refresh of what is not wanted must not bring it back.
+                            shard.loads.overtake(row.key());
                             shard.tally.removed(row.cost());
                         }
                         let logged = shard.log_remove(index);
@@ -196,11 +200,16 @@ impl<V> Core<V> {
                     }
                 }
             }
-            if !departed.is_empty() {
-                self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
-                self.deliver(departed);
-                self.maintain(Scope::From(number));
-            }
+            self.settle_departures(number, departed);
+        }
+    }
+
+    /// What is left to do when the owner took many rows out of a shard. With no lock held.
+    pub(super) fn settle_departures(&self, number: usize, departed: Vec<Departed<V>>) {
+        if !departed.is_empty() {
+            self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
+            self.deliver(departed);
+            self.maintain(Scope::From(number));
         }
     }
 
@@ -443,10 +452,11 @@ impl<V> Core<V> {
     /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
     pub(super) fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
-        if request.flight.is_some_and(|flight| !shard.loads.has(request.key, flight)) {
+        if request.flight.is_some_and(|flight| !shard.loads.admits(request.key, flight, request.tag)) {
             return Err(Refusal::Overtaken);
         }
-        let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
+        let needs_time = self.settings.idle.is_some() || self.settings.freshness.refresh_ms.is_some();
+        let now = if needs_time { self.now() } else { Duration::ZERO };
         let place = shard.place_of(index);
         let Some(row) = place.map(|place| shard.at(place)) else {
             if request.only_present {
@@ -484,10 +494,12 @@ impl<V> Core<V> {
         value: V,
     ) -> (Option<Departed<V>>, Write) {
         shard.tally.written(plan.is_update(), request.cost);
+        self.plan_refresh(shard, request.key.index, || plan.now);
+        self.tag_written(shard, request);
         let (row, old) = shard.put(plan.place, request.key, request.cost, plan.deadline, value);
         let idle = self.settings.idle;
         idle.inspect(|&idle| row.touch(idle, plan.now));
-        let deadline = row.expiry(idle, || plan.now);
+        let deadline = row.expiry(idle, 0, || plan.now);
         let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
         (old.map(|row| Departed::new(row, plan.displaced)), write)
     }
@@ -499,6 +511,8 @@ impl<V> Core<V> {
         shard.tally.written(true, request.cost);
         shard.tally.quiet_updates += 1;
         shard.loads.overtake(request.key);
+        self.plan_refresh(shard, request.key.index, || plan.now);
+        self.tag_written(shard, request);
         let row = shard.at_mut(plan.place.expect("an update has found a row"));
         let value = std::mem::replace(&mut row.value, value);
         self.settings.idle.inspect(|&idle| row.touch(idle, plan.now));

@@ -50,7 +50,7 @@ impl Cache {
     fn lead(&self, flight: &Arc<Flight<u32>>, end: End) -> Option<u32> {
         let outcome = {
             let mut shard = self.shard.lock();
-            let listed = shard.loads.has(KEY, flight.id());
+            let listed = shard.loads.admits(KEY, flight.id(), None);
             shard.loads.end(KEY, flight.id());
             match end {
                 End::Value(value) => {
@@ -160,11 +160,11 @@ mod threads {
         let other = KeyHash { conflict: 5, ..KEY };
         let (flight, untouched) = (loads.begin(KEY), loads.begin(other));
         loads.overtake(KEY);
-        assert!(!loads.has(KEY, flight.id()));
-        assert!(loads.has(other, untouched.id()));
+        assert!(!loads.admits(KEY, flight.id(), None));
+        assert!(loads.admits(other, untouched.id(), None));
         let again = loads.begin(KEY);
         loads.end(KEY, flight.id());
-        assert!(loads.has(KEY, again.id()), "an overtaken flight ended another");
+        assert!(loads.admits(KEY, again.id(), None), "an overtaken flight ended another");
     }
 
     #[test]

@@ -9,13 +9,18 @@
 
 mod dirty;
 mod loads;
+mod refreshes;
 mod row;
 mod table;
+mod tags;
 
 pub(crate) use dirty::Dirty;
 pub(crate) use loads::Loads;
+pub(crate) use refreshes::Refreshes;
 pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
 pub(crate) use table::{Place, Table};
+pub use tags::Tag;
+pub(crate) use tags::Tags;
 
 use crate::key::KeyHash;
 use crate::ring::log::{Command, Write};
@@ -37,6 +42,10 @@ pub(crate) struct Shard<V> {
     pub(crate) tally: Tally,
     /// The keys that are being loaded. Whatever writes or removes a key overtakes its load.
     pub(crate) loads: Loads<V>,
+    /// When values are due for a refresh, in a cache that refreshes them by age.
+    pub(crate) refreshes: Refreshes,
+    /// Which rows belong to which group.
+    pub(crate) tags: Tags,
 }
 
 /// What the writers of a shard count, under its lock: exact, and free beside the lock.
@@ -153,6 +162,8 @@ impl<V> Shard<V> {
             next_version: Version::default(),
             tally: Tally::default(),
             loads: Loads::new(),
+            refreshes: Refreshes::new(),
+            tags: Tags::new(),
         }
     }
 
@@ -237,6 +248,8 @@ impl<V> Shard<V> {
         let index = self.rows.at(place).index;
         let row = self.rows.remove(place, index);
         self.rows.shrink(|row| row.index);
+        self.refreshes.forget(index);
+        self.tags.forget(index);
         row
     }
 
@@ -248,13 +261,16 @@ impl<V> Shard<V> {
 
     /// Verifies the table. For tests.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.rows.check(|row| row.index)
+        self.rows.check(|row| row.index)?;
+        self.tags.check(|index| self.place_of(index).is_some())
     }
 
     /// Takes everything: the rows, and the commands that no longer matter.
     pub(crate) fn take_all(&mut self) -> Table<Row<V>> {
         self.log.clear();
         self.loads.overtake_all();
+        self.refreshes = Refreshes::new();
+        self.tags = Tags::new();
         std::mem::replace(&mut self.rows, Table::new())
     }
 

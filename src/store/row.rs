@@ -154,15 +154,15 @@ impl<V> Row<V> {
         self.times.load(Ordering::Relaxed) & NEVER
     }
 
-    /// Whether the row lives at `now`. `now` is asked only if the row can expire at all.
+    /// Whether the row lives at `now`, if the last `grace_ms` before its deadline are no life. `now` is asked only if the row can expire at all.
     #[inline]
-    pub(crate) fn is_live(&self, idle: Option<Idle>, now: impl FnOnce() -> Duration) -> bool {
+    pub(crate) fn is_live(&self, idle: Option<Idle>, grace_ms: u64, now: impl FnOnce() -> Duration) -> bool {
         let deadline = self.deadline();
         if deadline == NEVER && idle.is_none() {
             return true;
         }
         let now = now();
-        (deadline == NEVER || millis(now) < deadline)
+        (deadline == NEVER || millis(now).saturating_add(grace_ms) < deadline)
             && idle.is_none_or(|idle| self.idle_ticks(idle, now) < idle.ticks)
     }
 
@@ -173,9 +173,15 @@ impl<V> Row<V> {
         self.change_times(|times| times & NEVER | tick);
     }
 
-    /// When the row expires if nobody reads it again; `None` is never.
-    pub(crate) fn expiry(&self, idle: Option<Idle>, now: impl FnOnce() -> Duration) -> Option<u64> {
+    /// When the row expires if nobody reads it again and the last `grace_ms` before its deadline are no life; `None` is never.
+    pub(crate) fn expiry(
+        &self,
+        idle: Option<Idle>,
+        grace_ms: u64,
+        now: impl FnOnce() -> Duration,
+    ) -> Option<u64> {
         let deadline = Some(self.deadline()).filter(|&deadline| deadline != NEVER);
+        let deadline = deadline.map(|deadline| deadline.saturating_sub(grace_ms));
         let Some(idle) = idle else { return deadline };
         let now = now();
         let read_at = (self.times.load(Ordering::Relaxed) >> DEADLINE_BITS) as u32;
@@ -227,9 +233,9 @@ mod tests {
             let (tti, read_at) = (Duration::from_millis(tti_ms), Duration::from_nanos(read_ns));
             let row = row(1, NEVER, 0);
             row.touch(idle, read_at);
-            prop_assert!(row.is_live(Some(idle), || read_at));
+            prop_assert!(row.is_live(Some(idle), 0, || read_at));
             let waited = tti.mul_f64(waited);
-            let lives = row.is_live(Some(idle), || read_at + waited);
+            let lives = row.is_live(Some(idle), 0, || read_at + waited);
             let tick = Duration::from_millis(1 << idle.shift);
             prop_assert!(tick <= Duration::from_millis(1).max(tti / (1 << 19)));
             if waited < tti {
@@ -238,8 +244,8 @@ mod tests {
                 prop_assert!(!lives);
             }
             prop_assert_eq!(row.deadline(), NEVER);
-            let expiry = row.expiry(Some(idle), || read_at).expect("it idles");
-            prop_assert!(!row.is_live(Some(idle), || Duration::from_millis(expiry)));
+            let expiry = row.expiry(Some(idle), 0, || read_at).expect("it idles");
+            prop_assert!(!row.is_live(Some(idle), 0, || Duration::from_millis(expiry)));
         }
     }
 
@@ -248,7 +254,7 @@ mod tests {
         let idle = Idle::new(10_000);
         let row = row(1, NEVER, 0);
         row.touch(idle, Duration::from_secs(7));
-        assert!(row.is_live(Some(idle), || Duration::from_millis(16_999)));
-        assert!(!row.is_live(Some(idle), || Duration::from_millis(17_000)));
+        assert!(row.is_live(Some(idle), 0, || Duration::from_millis(16_999)));
+        assert!(!row.is_live(Some(idle), 0, || Duration::from_millis(17_000)));
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHash, KeyHasher};
 use tollgate::policy::{Objective, PolicyKind};
-use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance};
+use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance, Tag};
 
 /// One step in its raw form, as a generator or a fuzzer makes it: what, on which key, with which number.
 pub type RawStep = (u8, u8, u16);
@@ -92,6 +92,13 @@ enum Step {
     Retain {
         divisor: u32,
     },
+    SetTag {
+        key: u8,
+        tag: Option<Tag>,
+    },
+    RemoveTag {
+        tag: Tag,
+    },
     Clear,
     Advance {
         ms: u64,
@@ -108,6 +115,7 @@ impl From<RawStep> for Step {
         let key = key % KEYS;
         let cost = u64::from(number) % 13;
         let (if_present, ttl) = (number & 0x100 != 0, number >> 9 & 7);
+        let tag = Some(Tag(u64::from(number >> 12))).filter(|&Tag(tag)| tag < 3);
         let time_to_live = match ttl {
             0 => Some(Duration::ZERO),
             1 => Some(Duration::from_millis(3)),
@@ -116,14 +124,16 @@ impl From<RawStep> for Step {
             _ => None,
         };
         match what % 32 {
-            0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present } },
+            0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present, tag } },
             12..=17 => Self::Get { key },
             18 => Self::Retime { key, ttl: [None, Some(0), Some(3), Some(30)][usize::from(number) % 4] },
+            19 if number % 2 == 0 => Self::SetTag { key, tag },
             19 => Self::Peek { key },
             20..=22 => Self::Remove { key },
             23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
             24 if number % 4 == 0 => Self::Clear,
-            24..=27 => Self::Advance { ms: u64::from(number) % 25 },
+            24 => Self::RemoveTag { tag: Tag(u64::from(number) % 3) },
+            25..=27 => Self::Advance { ms: u64::from(number) % 25 },
             28 | 29 => Self::RunPending,
             30 => Self::Wait,
             _ => Self::SetMaxCost { max_cost: 1 + u64::from(number) % 300 },
@@ -193,6 +203,7 @@ struct Present {
     /// `None` is never.
     deadline: Option<u64>,
     touched: u64,
+    tag: Option<Tag>,
     /// A turn has passed since it was written: the policy has decided.
     decided: bool,
 }
@@ -279,6 +290,8 @@ impl World {
             Step::Retime { key, ttl } => self.retime(key, ttl),
             Step::Retain { divisor } => self.retain(divisor),
             Step::Clear => self.clear(),
+            Step::SetTag { key, tag } => self.set_tag(key, tag),
+            Step::RemoveTag { tag } => self.remove_tag(tag),
             Step::Advance { ms } => {
                 self.now += ms;
                 self.clock.advance(Duration::from_millis(ms));
@@ -372,7 +385,9 @@ impl World {
             None => self.config.time_to_live.map(|ttl| self.now + ttl),
         };
         let decided = self.config.slack == Some(0);
-        self.present.insert(key, Present { id, cost, deadline, touched: self.now, decided });
+        let keeps_tag = options.if_present && options.tag.is_none();
+        let tag = if keeps_tag { before.and_then(|before| before.tag) } else { options.tag };
+        self.present.insert(key, Present { id, cost, deadline, touched: self.now, tag, decided });
     }
 
     fn get(&mut self, key: u8) {
@@ -437,6 +452,33 @@ impl World {
         assert_eq!(expired, 0, "{}", self.context);
     }
 
+    fn set_tag(&mut self, key: u8, tag: Option<Tag>) {
+        let live = self.live(key);
+        assert_eq!(self.cache.set_tag(&Pair(key), tag), live.is_some(), "{}", self.context);
+        if let Some(live) = live {
+            self.present.insert(key, Present { tag, ..live });
+        }
+        self.hear(None);
+    }
+
+    fn remove_tag(&mut self, tag: Tag) {
+        let heard = |tally: &Tally| tally.by_cause.get(&Cause::Removed).copied().unwrap_or_default();
+        let before = heard(&self.tally);
+        let removed = self.cache.remove_tag(tag);
+        let is_other = |event: &Event<Counted>| {
+            let present = self.present.get(&(event.key.conflict as u8));
+            present.is_some_and(|present| present.id == event.value.id && present.tag != Some(tag))
+        };
+        let events = self.events.lock().unwrap();
+        let strays = events.iter().filter(|event| event.cause == Cause::Removed && is_other(event)).count();
+        assert_eq!(strays, 0, "{}", self.context);
+        drop(events);
+        self.hear(None);
+        assert_eq!(heard(&self.tally) - before, removed as u64, "{}", self.context);
+        let left = self.present.values().find(|present| present.tag == Some(tag));
+        assert!(left.is_none(), "{left:?} outlived {}", self.context);
+    }
+
     fn clear(&mut self) {
         self.cache.clear();
         self.tally.clears += 1;
@@ -499,6 +541,7 @@ impl World {
             let live = self.live(key);
             let ttl = self.cache.remaining_ttl(&Pair(key));
             assert_eq!(ttl, live.map(|live| self.left(live)), "remaining_ttl of {key}, {}", self.context);
+            assert_eq!(self.cache.tag(&Pair(key)), live.and_then(|live| live.tag), "{}", self.context);
         }
         let (census, stats) = (self.cache.census(), self.cache.stats());
         assert_eq!(census.entries, self.present.len(), "{}", self.context);

@@ -23,7 +23,7 @@ where
     cache.insert_with_ttl(key + 1, value(), 2, Duration::from_millis(5));
     cache.insert_if_present(key, value(), 3);
     _ = cache.try_insert(key + 2, value(), cache.max_cost());
-    _ = cache.try_insert_with(key, value(), 1, InsertOptions { if_present: true, time_to_live: None });
+    _ = cache.try_insert_with(key, value(), 1, InsertOptions { if_present: true, ..Default::default() });
     cache.get_with(&key, |_| ());
     cache.contains_key(&key);
     cache.remaining_ttl(&key);

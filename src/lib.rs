@@ -75,6 +75,16 @@ mod stats;
 mod store;
 mod sync;
 
+/// Bodies of fuzz targets that need what is private. Not part of the API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// See `policy/sketch_model.rs`.
+    pub fn sketch(entries: u32, steps: &[(u8, u16, u8)], noise: &[u64]) {
+        crate::policy::sketch::model::play(entries, steps, noise);
+    }
+}
+
 pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op};
 pub use builder::Builder;
 pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};

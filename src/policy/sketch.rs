@@ -202,6 +202,10 @@ const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many accesses have been counted.
 pub(crate) const MAX_ENTRIES: usize = 1 << 27;
 
+#[cfg(any(test, fuzzing))]
+#[path = "sketch_model.rs"]
+pub(crate) mod model;
+
 #[cfg(test)]
 mod tests {
     use super::*;

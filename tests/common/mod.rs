@@ -2,8 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
 
+pub mod builder_model;
 pub mod engine_model;
+pub mod key_model;
 pub mod model;
+pub mod policy_model;
+pub mod threads_model;
+pub mod time_model;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};

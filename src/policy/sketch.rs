@@ -124,8 +124,10 @@ impl FrequencySketch {
             .words()
             .filter(|door| is_table && door.len() == blocks.len() / 8 * ENTRIES_PER_BLOCK / 2)?;
         let blocks = Lines::collect(blocks.iter().copied(), blocks.len());
-        let sketch = Self { blocks, doorkeeper: Doorkeeper::of_words(door), entries, counted };
-        Some(sketch).filter(|sketch| counted <= sketch.next_chore())
+        let mut sketch = Self { blocks, doorkeeper: Doorkeeper::of_words(door), entries, counted };
+        // More may have been counted than is let pass now, if the number of entries was lowered since: the chore is due.
+        sketch.counted = counted.min(sketch.next_chore());
+        Some(sketch)
     }
 
     /// Bytes of heap memory held.

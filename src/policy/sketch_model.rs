@@ -87,16 +87,14 @@ impl Model {
         let mut words = Vec::new();
         self.sketch.save(&mut words);
         let mut reader = Words::new(&words);
-        // A lowered number of entries may leave it with more accesses than its new period has: it is not taken over then.
-        if let Some(sketch) = FrequencySketch::load(&mut reader) {
-            assert!(reader.is_empty());
-            let mut again = Vec::new();
-            sketch.save(&mut again);
-            assert_eq!(words, again, "what was saved is what was loaded");
-            self.sketch = sketch;
-        } else {
-            assert!(self.sketch.counted > self.sketch.next_chore());
-        }
+        let sketch = FrequencySketch::load(&mut reader).expect("it takes what it gave");
+        assert!(reader.is_empty());
+        let mut again = Vec::new();
+        sketch.save(&mut again);
+        // A lowered number of entries may leave it with more accesses than its new period has.
+        words[1] = words[1].min(self.sketch.next_chore());
+        assert_eq!(words, again, "what was saved is what was loaded");
+        self.sketch = sketch;
     }
 
     fn compare(&self) {

@@ -17,10 +17,8 @@
 //! writer wakes a sleeper, or the processor finds the mark and stays up. The loom test below tries every
 //! interleaving.
 
-use crate::sync::thread::{self, Thread};
-use crate::sync::{AtomicBool, AtomicU32, Ordering, in_single_order};
-use parking_lot::Mutex;
-use std::thread::JoinHandle;
+use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, in_single_order};
 use std::time::Duration;
 
 /// The work, as the processor sees it.
@@ -131,13 +129,13 @@ pub(crate) struct Processor {
 
 impl Processor {
     pub(crate) fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
-        Ok(Self { thread: std::thread::Builder::new().name(name).spawn(body)? })
+        Ok(Self { thread: thread::Builder::new().name(name).spawn(body)? })
     }
 
     /// Waits for the thread to end; its bell was told to stop. Inside a callback it is left to end by itself: the
     /// callback may be running on it, or it may be waiting for a thread that waits for this one.
     pub(crate) fn end(self, wait: bool) {
-        if wait && self.thread.thread().id() != std::thread::current().id() {
+        if wait && self.thread.thread().id() != thread::current().id() {
             // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
             let _ = self.thread.join();
         }

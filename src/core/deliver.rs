@@ -17,7 +17,7 @@ use super::{Core, Count};
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, thread_local};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

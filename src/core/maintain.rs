@@ -17,7 +17,7 @@ use crate::policy::{PolicyConfig, PolicyKind};
 use crate::processor::{Maintain, Rest};
 use crate::ring::log::{Command, Write};
 use crate::store::{Row, Shard};
-use parking_lot::MutexGuard;
+use crate::sync::MutexGuard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;

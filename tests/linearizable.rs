@@ -56,6 +56,7 @@ fn play(seed: u64) {
     (0..KEYS).for_each(|key| recorded.call(Call::Get(key), &mut history));
     history.sort_by_key(|event| event.begun);
     assert!(is_linearizable(&history, strict), "seed {seed}: {hands:?}\n{history:?}");
+    recorded.audit();
 }
 
 fn recorded(seed: u64, max_cost: u64) -> Recorded {

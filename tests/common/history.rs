@@ -6,10 +6,10 @@
 //!
 //! The search is the one of Wing and Gong, "Testing and verifying concurrent objects" (1993), over histories of a few calls.
 
-use super::{Books, Value};
+use super::{Books, Value, lock};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::{Cache, Computed, InsertOptions, Inserted, Op};
@@ -85,11 +85,27 @@ pub struct Recorded {
     pub clock: ManualClock,
     /// One moment after another. Sequentially consistent: a call that began after another one had ended has the later moment.
     moment: AtomicU64,
+    /// Loaded values: their caller cannot know whether the cache has taken them.
+    unclear: Mutex<Vec<usize>>,
 }
 
 impl Recorded {
     pub fn new(cache: Cache<u64, Held>, books: Arc<Books>, clock: ManualClock) -> Self {
-        Self { cache, books, clock, moment: AtomicU64::new(0) }
+        Self { cache, books, clock, moment: AtomicU64::new(0), unclear: Mutex::default() }
+    }
+
+    /// After the last call: every value went one way, or was loaded and not kept.
+    pub fn audit(self) {
+        let mut resident = Vec::new();
+        self.cache.retain(|_, value| {
+            resident.push(value.id);
+            true
+        });
+        assert_eq!(self.cache.stats().loading, 0, "a load has leaked");
+        self.books.forgive(&lock(&self.unclear));
+        self.books.audit(&resident);
+        drop(self.cache);
+        self.books.audit_drops();
     }
 
     fn now(&self) -> u64 {
@@ -125,6 +141,7 @@ impl Recorded {
             Call::Load(key) => {
                 let fresh = self.value();
                 let id = fresh.id;
+                lock(&self.unclear).push(id);
                 let loaded = cache.get_or_insert_with(&key, 1, || fresh);
                 vec![(key, if loaded.id == id { Step::Write(id) } else { Step::Read(loaded.id) })]
             }

@@ -125,13 +125,15 @@ fn good_histories_are_accepted() {
 #[test]
 fn bad_histories_are_refused() {
     use Step::{Absent, Clear, Fresh, Over, Present, Read, Take, Write};
-    let bad: [&[(Step, u64, u64)]; 10] = [
+    let bad: [&[(Step, u64, u64)]; 11] = [
         // Never written.
         &[(Read(1), 0, 1)],
         // An older value comes back.
         &[(Fresh(1), 0, 1), (Over(2), 2, 3), (Read(1), 4, 5)],
         // Two readers see two writes in two orders.
-        &[(Write(1), 0, 9), (Write(2), 0, 9), (Read(1), 1, 2), (Read(2), 3, 4), (Read(1), 5, 6)],
+        &[(Fresh(1), 0, 9), (Over(2), 0, 9), (Read(1), 1, 2), (Read(2), 3, 4), (Read(1), 5, 6)],
+        // Overwritten while it was loaded, and seen afterwards.
+        &[(Write(1), 0, 9), (Fresh(2), 1, 2), (Read(1), 10, 11)],
         // What was seen to be gone comes back.
         &[(Fresh(1), 0, 1), (Absent, 2, 3), (Read(1), 4, 5)],
         // Seen after a remove, or a clear, that was over.

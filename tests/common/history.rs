@@ -49,7 +49,7 @@ pub enum Call {
 /// What a call did to a key, or saw of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// It wrote, whatever was there.
+    /// It was loaded, and written whatever was there.
     Write(usize),
     /// It wrote where there was none.
     Fresh(usize),
@@ -114,13 +114,14 @@ impl Recorded {
 
     /// Does it, and tells what happened.
     pub fn call(&self, call: Call, history: &mut Vec<Event>) {
-        let begun = self.now();
-        let steps = self.play(call);
+        let mut begun = self.now();
+        let steps = self.play(call, &mut begun);
         let ended = self.now();
         history.extend(steps.into_iter().map(|(key, step)| Event { key, step, begun, ended }));
     }
 
-    fn play(&self, call: Call) -> Vec<(u64, Step)> {
+    /// A load that is run begins when it is.
+    fn play(&self, call: Call, begun: &mut u64) -> Vec<(u64, Step)> {
         let (cache, forever) = (&self.cache, InsertOptions::default());
         match call {
             Call::Insert(key) => self.insert(key, 1, forever),
@@ -132,7 +133,7 @@ impl Recorded {
             Call::Costly(key, cost) => self.insert(key, cost, forever),
             Call::Get(key) => vec![(key, seen(cache.get(&key)))],
             Call::GetMany => (0..KEYS).zip(cache.get_many(&[0, 1, 2]).into_iter().map(seen)).collect(),
-            Call::Remove(key) => vec![(key, self.taken(cache.remove(&key)))],
+            Call::Remove(key) => self.removed(key, cache.remove(&key)),
             Call::Put(key) | Call::Take(key) => vec![(key, self.compute(key, call))],
             Call::Recost(key, cost) => self.recost(key, cost),
             Call::Update(key) => {
@@ -142,7 +143,10 @@ impl Recorded {
                 let fresh = self.value();
                 let id = fresh.id;
                 lock(&self.unclear).push(id);
-                let loaded = cache.get_or_insert_with(&key, 1, || fresh);
+                let loaded = cache.get_or_insert_with(&key, 1, || {
+                    *begun = self.now();
+                    fresh
+                });
                 vec![(key, if loaded.id == id { Step::Write(id) } else { Step::Read(loaded.id) })]
             }
             Call::LoadFails(key) => {
@@ -157,7 +161,7 @@ impl Recorded {
             }
             Call::RemoveMany => {
                 let removed = cache.remove_many(&[0, 1, 2]).into_iter();
-                (0..KEYS).zip(removed.map(|value| self.taken(value))).collect()
+                (0..KEYS).zip(removed).flat_map(|(key, value)| self.removed(key, value)).collect()
             }
             Call::Clear => self.nothing(|| cache.clear()),
             Call::RetainNone => self.nothing(|| cache.retain(|_, _| false)),
@@ -238,6 +242,11 @@ impl Recorded {
         }
     }
 
+    /// A removal has its effect also where it finds nothing: on what is being loaded.
+    fn removed(&self, key: u64, value: Option<Held>) -> Vec<(u64, Step)> {
+        vec![(key, self.taken(value)), (key, Step::Clear)]
+    }
+
     fn taken(&self, value: Option<Held>) -> Step {
         value.map_or(Step::Absent, |value| {
             self.books.hand_back_id(value.id);
@@ -265,7 +274,26 @@ pub fn is_linearizable(history: &[Event], strict: bool) -> bool {
     (0..KEYS).all(|key| {
         let events: Vec<Event> = history.iter().copied().filter(|event| event.key == key).collect();
         assert!(events.len() < 64, "a history is small");
-        search(&events, 0, None, strict, &mut HashSet::new())
+        no_stale_load(&events) && search(&events, 0, None, strict, &mut HashSet::new())
+    })
+}
+
+/// What was removed or overwritten while it was loaded does not come back: nobody is given it whose call began after that was over.
+fn no_stale_load(events: &[Event]) -> bool {
+    let loads = events.iter().filter_map(|event| match event.step {
+        Step::Write(id) => Some((id, event.begun)),
+        _ => None,
+    });
+    // Unless it has left and come back for want of room, see `recost`.
+    let is_moved = |id: usize| events.iter().any(|event| event.step == Step::Fresh(id));
+    loads.into_iter().filter(|&(id, _)| !is_moved(id)).all(|(id, begun)| {
+        let overtakes = |event: &&Event| {
+            let is_write = matches!(event.step, Step::Fresh(_) | Step::Over(_) | Step::Take(_) | Step::Clear);
+            is_write && event.begun > begun
+        };
+        let over = events.iter().filter(overtakes).map(|event| event.ended).min();
+        let given = |event: &Event| matches!(event.step, Step::Read(seen) | Step::Take(seen) if seen == id);
+        over.is_none_or(|over| !events.iter().any(|event| given(event) && event.begun > over))
     })
 }
 

@@ -15,8 +15,8 @@
 //! `Ordering:` raising is an `Acquire` that pairs with the `Release` of lowering: a row that lives on the room of
 //! another one was written after the other was gone.
 
+use crate::sync::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The budget of one cache.
 #[derive(Debug)]

@@ -306,6 +306,10 @@ fn start<V: Send + Sync + 'static>(
 
 /// Enough shards that threads rarely meet, few enough that an empty cache is small: sixteen for each core.
 fn shards() -> usize {
+    if cfg!(tollgate_shuttle) {
+        // Every lock is a place to preempt at: few of them leave more schedules that differ in what matters.
+        return 2;
+    }
     let cores = std::thread::available_parallelism().map_or(4, usize::from);
     (16 * cores).next_power_of_two().clamp(32, 256)
 }

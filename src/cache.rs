@@ -24,7 +24,7 @@ use crate::key::{AsKey, KeyHash, KeyHasher, SecretHasher};
 use crate::processor::Processor;
 use crate::stats::{Census, Stats};
 use crate::store::{Row, Tag};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;

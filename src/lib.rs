@@ -80,6 +80,16 @@ mod store;
 mod sync;
 mod trace;
 
+/// Bodies of fuzz targets that need what is private. Not part of the API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// See `policy/sketch_model.rs`.
+    pub fn sketch(entries: u32, steps: &[(u8, u16, u8)], noise: &[u64]) {
+        crate::policy::sketch::model::play(entries, steps, noise);
+    }
+}
+
 pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op, Refresh};
 pub use builder::Builder;
 pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};

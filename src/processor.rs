@@ -21,11 +21,9 @@ mod shared;
 
 pub use shared::SharedProcessor;
 
-use crate::sync::thread::{self, Thread};
-use crate::sync::{AtomicBool, AtomicU32, Ordering, in_single_order};
-use parking_lot::Mutex;
+use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, in_single_order};
 use shared::{Caller, Membership};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The work, as the processor sees it.
@@ -172,7 +170,7 @@ enum Driver {
 
 impl Processor {
     pub(crate) fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
-        Ok(Self(Driver::Thread(std::thread::Builder::new().name(name).spawn(body)?)))
+        Ok(Self(Driver::Thread(thread::Builder::new().name(name).spawn(body)?)))
     }
 
     fn shared(membership: Membership) -> Self {
@@ -184,7 +182,7 @@ impl Processor {
     pub(crate) fn end(self, wait: bool) {
         match self.0 {
             Driver::Thread(thread) => {
-                if wait && thread.thread().id() != std::thread::current().id() {
+                if wait && thread.thread().id() != thread::current().id() {
                     // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
                     let _ = thread.join();
                 }

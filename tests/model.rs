@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{engine_model, model};
+use common::{
+    builder_model, engine_model, key_model, model, policy_model, threads_model, time_model, watchdog,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tollgate::policy::PolicyKind;
@@ -29,6 +31,44 @@ proptest! {
         events in vec(any::<engine_model::RawEvent>(), 1..300),
     ) {
         engine_model::play(config, &events);
+    }
+
+    #[test]
+    fn a_policy_agrees_with_the_model_whatever_the_stream(
+        config: [u8; 5],
+        phases in vec(any::<policy_model::RawPhase>(), 1..60),
+    ) {
+        policy_model::play(config, &phases);
+    }
+
+    #[test]
+    fn no_two_keys_answer_for_each_other(
+        seed: u8,
+        writes in vec(any::<key_model::RawWrite>(), 0..8),
+        edits in vec(any::<(u8, u8, u8)>(), 1..4),
+    ) {
+        key_model::play(seed, writes, &edits);
+    }
+
+    #[test]
+    fn entries_live_as_long_as_they_were_given(
+        flags: u8,
+        steps in vec(any::<time_model::RawStep>(), 1..80),
+    ) {
+        time_model::play(flags, &steps);
+    }
+
+    #[test]
+    fn options_are_refused_or_work(options: builder_model::RawOptions) {
+        builder_model::play(options);
+    }
+
+    #[test]
+    fn threads_leave_every_value_accounted_for(
+        config: [u8; 4],
+        steps in vec(any::<threads_model::RawStep>(), 1..200),
+    ) {
+        watchdog(move || threads_model::play(config, &steps));
     }
 }
 

@@ -17,8 +17,8 @@ use super::{Core, Count};
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
+use crate::sync::{Condvar, Mutex, thread_local};
 use crate::trace;
-use parking_lot::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

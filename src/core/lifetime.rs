@@ -14,7 +14,7 @@ use crate::clock::{deadline_ms, millis, millis_up};
 use crate::key::KeyHash;
 use crate::ring::log::Write;
 use crate::store::{NEVER, Place, Row, Shard};
-use parking_lot::RwLockWriteGuard;
+use crate::sync::RwLockWriteGuard;
 use std::time::Duration;
 
 /// How long an entry is to live.

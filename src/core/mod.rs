@@ -68,8 +68,8 @@ use crate::processor::Bell;
 use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
 use crate::store::{Idle, Store};
+use crate::sync::Mutex;
 use deliver::{Deferred, Deliveries};
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 

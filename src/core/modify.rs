@@ -16,8 +16,7 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::Write;
 use crate::store::{Logged, MAX_ENTRY_COST, Place, Row, Shard};
-use crate::sync;
-use parking_lot::RwLockWriteGuard;
+use crate::sync::{self, RwLockWriteGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What is to become of an entry; what the closure of [`Cache::compute`](crate::Cache::compute) returns.

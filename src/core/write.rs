@@ -15,8 +15,8 @@ use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
 use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard, Tag};
+use crate::sync::{RwLockWriteGuard, thread};
 use crate::trace;
-use parking_lot::RwLockWriteGuard;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -341,7 +341,7 @@ impl<V> Core<V> {
             match self.decide(|decisions, departed| self.try_decide(request, &mut value, decisions, departed))
             {
                 Some(Try::Done(outcome)) => break Some(outcome),
-                Some(Try::Unsettled | Try::NoRoom) => std::thread::yield_now(),
+                Some(Try::Unsettled | Try::NoRoom) => thread::yield_now(),
                 None => break None,
             }
         };

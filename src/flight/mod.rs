@@ -23,7 +23,7 @@
 //! This module knows no cache: it does not write values, and never runs a load.
 
 use crate::key::KeyHash;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex, thread_local};
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -137,8 +137,10 @@ impl FrequencySketch {
             .words()
             .filter(|door| is_table && door.len() == blocks.len() / 8 * ENTRIES_PER_BLOCK / 2)?;
         let blocks = Lines::collect(blocks.iter().copied(), blocks.len());
-        let sketch = Self { counted, ..Self::of(entries, blocks, Doorkeeper::of_words(door)) };
-        Some(sketch).filter(|sketch| counted <= sketch.next_chore)
+        let mut sketch = Self::of(entries, blocks, Doorkeeper::of_words(door));
+        // More may have been counted than is let pass now, if the number of entries was lowered since: the chore is due.
+        sketch.counted = counted.min(sketch.next_chore);
+        Some(sketch)
     }
 
     /// Bytes of heap memory held.
@@ -223,6 +225,10 @@ const PERIOD: u64 = 15;
 const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many accesses have been counted.
 pub(crate) const MAX_ENTRIES: usize = 1 << 27;
+
+#[cfg(any(test, fuzzing))]
+#[path = "sketch_model.rs"]
+pub(crate) mod model;
 
 #[cfg(test)]
 mod tests {

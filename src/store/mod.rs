@@ -24,8 +24,8 @@ pub(crate) use tags::Tags;
 
 use crate::key::KeyHash;
 use crate::ring::log::{Command, Write};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crossbeam_utils::CachePadded;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All rows.
 pub(crate) struct Store<V> {

@@ -2,8 +2,15 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of this")]
 
+pub mod builder_model;
 pub mod engine_model;
+pub mod history;
+pub mod key_model;
+pub mod matrix_config;
 pub mod model;
+pub mod policy_model;
+pub mod threads_model;
+pub mod time_model;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
@@ -155,7 +162,11 @@ impl Books {
 
     /// The value came back to its caller, who drops it.
     pub fn hand_back(&self, value: Value) {
-        lock(&self.fates)[value.id].handed_back += 1;
+        self.hand_back_id(value.id);
+    }
+
+    pub fn hand_back_id(&self, id: usize) {
+        lock(&self.fates)[id].handed_back += 1;
     }
 
     pub fn hand_back_refused<T>(&self, outcome: Result<T, InsertError<Value>>) -> bool {
@@ -169,7 +180,11 @@ impl Books {
     }
 
     pub fn hear(&self, event: Event<Value>) {
-        lock(&self.fates)[event.value.id].causes.push(event.cause);
+        self.hear_id(event.value.id, event.cause);
+    }
+
+    pub fn hear_id(&self, id: usize, cause: Cause) {
+        lock(&self.fates)[id].causes.push(cause);
     }
 
     /// These values were in the hands of a call that panicked: those that nobody else has count as handed back.
@@ -207,6 +222,15 @@ impl Books {
             let ways = fate.handed_back as usize + fate.causes.len() + usize::from(is_resident[id]);
             assert_eq!(ways, 1, "value {id} is resident: {}, and {fate:?}", is_resident[id]);
             assert_eq!(fate.drops, u32::from(!is_resident[id]), "destructors of value {id}: {fate:?}");
+        }
+    }
+
+    /// Where nobody listens: every value is resident or was dropped, once.
+    pub fn audit_quiet(&self, resident: &[usize]) {
+        for (id, fate) in lock(&self.fates).iter().enumerate() {
+            let is_resident = resident.contains(&id);
+            assert_eq!(fate.drops, u32::from(!is_resident), "destructors of value {id}: {fate:?}");
+            assert!(!is_resident || fate.handed_back == 0, "value {id} is here and there");
         }
     }
 

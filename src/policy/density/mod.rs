@@ -278,6 +278,8 @@ impl Policy for HitDensity {
     }
 
     fn evict(&mut self, ledger: &Ledger, shortfall: u64, keep: Option<Slot>, victims: &mut Vec<Slot>) {
+        // Before anything is noted in a ghost that is sized for more than ever came.
+        self.fit_scale(true);
         if let Some(slot) = keep {
             self.residents.protect(slot);
         }

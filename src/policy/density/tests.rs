@@ -205,6 +205,29 @@ fn the_number_of_residents_is_learned() {
 }
 
 #[test]
+fn a_lowered_budget_takes_no_memory_for_entries_that_never_came() {
+    let huge = PolicyConfig { num_counters: usize::MAX, max_cost: u64::MAX, ..config(1000) };
+    let mut engine = Engine::new(PolicyKind::HitDensity, huge);
+    play(&mut engine, 0..100);
+    engine.set_max_cost(50, &mut Vec::new());
+    assert!(engine.memory() < 512 << 10, "{} bytes for 50 residents", engine.memory());
+    engine.check().unwrap();
+}
+
+#[test]
+fn knowledge_is_taken_over_at_every_moment() {
+    // The number of residents shrinks, and the sketch has counted more than is let pass from now on.
+    let mut engine = engine(3000);
+    play(&mut engine, popular(3, 20_000).take(30_000));
+    engine.set_max_cost(20, &mut Vec::new());
+    for request in popular(4, 20_000).take(40) {
+        let knowledge = engine.knowledge();
+        assert!(engine.learn(&knowledge));
+        play(&mut engine, request..=request);
+    }
+}
+
+#[test]
 fn memory_follows_use() {
     let engine = Engine::new(PolicyKind::HitDensity, config(1_000_000));
     assert!(engine.memory() < 512 << 10, "{} bytes for an empty cache", engine.memory());

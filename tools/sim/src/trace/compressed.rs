@@ -15,7 +15,8 @@ pub(super) fn open(path: &Path) -> Result<Reader, TraceFault> {
     decode(BufReader::with_capacity(BUFFER, file)).map_err(TraceFault::Open)
 }
 
-fn decode(mut raw: impl BufRead + 'static) -> io::Result<Reader> {
+/// Undoes the compression, if any.
+pub(super) fn decode(mut raw: impl BufRead + 'static) -> io::Result<Reader> {
     let head = raw.fill_buf()?;
     let decoded: Box<dyn Read> = if head.starts_with(&ZSTD_MAGIC) {
         Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)

@@ -70,6 +70,13 @@ pub enum LineFault {
         /// How many are needed.
         needed: usize,
     },
+    /// One request for more blocks than any device serves at once.
+    LongRun {
+        /// How many.
+        blocks: u64,
+        /// How many there may be.
+        most: u64,
+    },
     /// Not UTF-8 text.
     NotText,
     /// Neither a read nor a write operation of the format.
@@ -109,6 +116,9 @@ impl fmt::Display for LineFault {
         match self {
             Self::NotANumber(text) => write!(f, "{text:?} is not a number"),
             Self::TooFewFields { found, needed } => write!(f, "{found} fields where {needed} are needed"),
+            Self::LongRun { blocks, most } => {
+                write!(f, "{blocks} blocks in one request, where at most {most} are believed")
+            }
             Self::NotText => f.write_str("not UTF-8 text"),
             Self::UnknownOperation(text) => write!(f, "unknown operation {text:?}"),
         }

@@ -29,6 +29,9 @@ pub(super) fn read_arc(reader: &mut Reader, trace: &mut TraceBuilder) -> Result<
         let Some(first) = fields.next() else { return Ok(()) };
         let needed = LineFault::TooFewFields { found: 1, needed: 2 };
         let (first, count) = (number(first)?, number(fields.next().ok_or(needed)?)?);
+        if count > MOST_BLOCKS {
+            return Err(LineFault::LongRun { blocks: count, most: MOST_BLOCKS }.into());
+        }
         for block in first..first.saturating_add(count) {
             trace.push(block, 1)?;
         }
@@ -56,6 +59,10 @@ pub(super) fn number(text: &str) -> Result<u64, LineFault> {
 fn fields(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', '\t', ',', '\r']).filter(|field| !field.is_empty())
 }
+
+/// The blocks that one line may ask for: half a gigabyte of the usual blocks. A line that says more is damaged, and to believe it
+/// would fill the memory.
+const MOST_BLOCKS: u64 = 1 << 20;
 
 /// What stops the reading of lines.
 enum Stop {

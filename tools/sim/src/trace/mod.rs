@@ -155,7 +155,20 @@ pub fn probe(path: &Path, options: &LoadOptions) -> Result<Format, TraceError> {
 }
 
 fn read_file(path: &Path, options: &LoadOptions) -> Result<Trace, TraceFault> {
-    let mut reader = compressed::open(path)?;
+    read(compressed::open(path)?, path, options)
+}
+
+/// Reads a trace that is in memory, as a file of that name would be.
+///
+/// # Errors
+/// What is wrong with it.
+#[cfg(fuzzing)]
+pub fn read_bytes(bytes: Vec<u8>, path: &Path, options: &LoadOptions) -> Result<Trace, TraceFault> {
+    let reader = compressed::decode(std::io::Cursor::new(bytes)).map_err(TraceFault::Open)?;
+    read(reader, path, options)
+}
+
+fn read(mut reader: compressed::Reader, path: &Path, options: &LoadOptions) -> Result<Trace, TraceFault> {
     let mut trace = TraceBuilder::new(format::trace_name(path));
     match format::resolve(path, &mut reader, options)? {
         Format::Tollgate => binary::read_tollgate(&mut reader, &mut trace)?,

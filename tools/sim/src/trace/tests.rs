@@ -97,6 +97,13 @@ fn oracle_general_reads_object_and_size() {
 }
 
 #[test]
+fn a_line_that_asks_for_more_blocks_than_any_device_has_is_refused() {
+    let fault = read("a.lis", b"0 8 0 0\n0 18446744073709551615 0 1\n").unwrap_err().fault;
+    let TraceFault::Line { line: 2, fault } = fault else { panic!("{fault}") };
+    assert_eq!(fault, LineFault::LongRun { blocks: u64::MAX, most: 1 << 20 });
+}
+
+#[test]
 fn arc_lines_expand_to_blocks() {
     let trace = read("P1.lis.gz", &gzip(b"100 3 0 1\n7 1 0 2\n101 2 0 3\n")).unwrap();
     assert_eq!(requests(&trace), [100, 101, 102, 7, 101, 102].map(|block| (block, 1)));

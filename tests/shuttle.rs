@@ -1,0 +1,267 @@
+//! The whole cache under [shuttle](https://docs.rs/shuttle): short scenarios of two or three threads, through random schedules. Each ends
+//! with the oracle, the books of all values, and a judgement on its history (`common/history.rs`).
+//!
+//! `RUSTFLAGS="--cfg tollgate_shuttle" CARGO_TARGET_DIR=target/shuttle cargo test --release --test shuttle`
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TOLLGATE_SCHEDULES` | schedules for each scenario; 5,000 without it |
+//! | `TOLLGATE_SEED` | the seed of the schedules; 1 without it |
+//! | `TOLLGATE_SCHEDULE` | the schedule that a failure has printed: it alone is played again |
+//!
+//! Half of the schedules are random, half are of the kind that finds bugs of few preemptions (Burckhardt et al., "A randomized
+//! scheduler with probabilistic guarantees of finding bugs", 2010).
+
+#![cfg(tollgate_shuttle)]
+
+mod common;
+
+use common::Books;
+use common::history::{Call, Event, Held, KEYS, Recorded, is_linearizable};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner};
+use std::sync::{Arc, Mutex};
+use tollgate::clock::ManualClock;
+use tollgate::policy::PolicyKind;
+use tollgate::{Builder, Cache, Cause, Maintenance};
+
+use Call::*;
+
+/// One setting and what its threads do.
+#[derive(Debug, Clone)]
+struct Scenario {
+    maintenance: Maintenance,
+    max_cost: u64,
+    slack: u64,
+    policy: PolicyKind,
+    /// Nothing is ever dropped: "there is none" has to be true.
+    strict: bool,
+    /// Done before the threads start.
+    before: &'static [Call],
+    threads: &'static [&'static [Call]],
+}
+
+const MANUAL: Scenario = Scenario {
+    maintenance: Maintenance::Manual,
+    max_cost: 2,
+    slack: 1,
+    policy: PolicyKind::Lru,
+    strict: false,
+    before: &[],
+    threads: &[],
+};
+const ROOMY: Scenario = Scenario { max_cost: 1000, strict: true, ..MANUAL };
+const STRICT: Scenario = Scenario { slack: 0, policy: PolicyKind::TinyLfu, ..MANUAL };
+const THREAD: Scenario = Scenario { maintenance: Maintenance::Thread, ..MANUAL };
+const INLINE: Scenario = Scenario { maintenance: Maintenance::Inline, ..MANUAL };
+
+#[test]
+fn two_writers_of_one_key() {
+    explore(Scenario { threads: &[&[Insert(0), Get(0)], &[Insert(0), Get(0)]], ..ROOMY });
+}
+
+#[test]
+fn an_insert_and_a_remove() {
+    let threads: &[&[Call]] = &[&[Insert(0), Get(0)], &[Remove(0), Get(0)], &[Remove(0)]];
+    explore(Scenario { before: &[Insert(0)], threads, ..ROOMY });
+}
+
+#[test]
+fn an_insert_and_a_clear() {
+    explore(Scenario {
+        before: &[Insert(1)],
+        threads: &[&[Insert(0), Get(0)], &[Clear, Get(1), Get(0)]],
+        ..ROOMY
+    });
+}
+
+#[test]
+fn a_clear_and_a_turn() {
+    let threads: &[&[Call]] = &[&[Clear, Get(0)], &[Wait, Insert(0)], &[RunPending, Get(1)]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..ROOMY });
+}
+
+#[test]
+fn two_turns_at_once() {
+    let threads: &[&[Call]] = &[&[Insert(0), Wait, Get(0)], &[Insert(1), Wait, Get(1)], &[Wait, Insert(2)]];
+    explore(Scenario { threads, ..MANUAL });
+}
+
+#[test]
+fn an_update_while_its_eviction_is_decided() {
+    let threads: &[&[Call]] = &[&[Insert(0), Get(0)], &[RunPending], &[Insert(2), RunPending]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..MANUAL });
+}
+
+#[test]
+fn inserts_into_a_full_strict_cache() {
+    let threads: &[&[Call]] = &[&[Insert(0), Get(0)], &[Insert(1), Get(1)], &[Insert(2), Remove(0)]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..STRICT });
+}
+
+#[test]
+fn removes_make_room_in_a_strict_cache() {
+    let threads: &[&[Call]] = &[&[Remove(0), Insert(0)], &[Insert(2), Get(2)]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..STRICT });
+}
+
+#[test]
+fn costs_larger_than_the_slack() {
+    let threads: &[&[Call]] = &[&[Costly(0, 3), Get(0)], &[Costly(1, 3), Get(1)], &[Costly(0, 2)]];
+    explore(Scenario { max_cost: 4, before: &[Costly(2, 2)], threads, ..MANUAL });
+}
+
+#[test]
+fn a_budget_that_is_lowered_under_writers() {
+    let threads: &[&[Call]] = &[&[Resize(1), Get(0)], &[Insert(0), Insert(1)], &[Costly(2, 2)]];
+    explore(Scenario { max_cost: 4, before: &[Insert(0)], threads, ..MANUAL });
+}
+
+#[test]
+fn budgets_that_are_changed_at_once() {
+    let threads: &[&[Call]] = &[&[Resize(1), Insert(0)], &[Resize(3), Insert(1), Insert(2)]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..STRICT });
+}
+
+#[test]
+fn an_entry_that_expires_while_it_is_refreshed() {
+    let threads: &[&[Call]] = &[&[Brief(0), Get(0)], &[Advance(4), Wait], &[Get(0), Replace(0)]];
+    explore(Scenario { max_cost: 10, before: &[Brief(0)], threads, ..MANUAL });
+}
+
+#[test]
+fn an_entry_that_expires_while_it_is_removed() {
+    let threads: &[&[Call]] = &[&[Remove(0)], &[Advance(4), RunPending], &[Insert(0), Get(0)]];
+    explore(Scenario { max_cost: 10, before: &[Brief(0), Wait], threads, ..MANUAL });
+}
+
+#[test]
+fn two_loads_of_one_key() {
+    let threads: &[&[Call]] = &[&[Load(0), Get(0)], &[Load(0)], &[Load(0), Get(0)]];
+    explore(Scenario { max_cost: 10, threads, ..MANUAL });
+}
+
+#[test]
+fn a_load_that_is_overtaken() {
+    let threads: &[&[Call]] = &[&[Load(0), Get(0)], &[Insert(0), Get(0)], &[Load(0)]];
+    explore(Scenario { max_cost: 10, threads, ..MANUAL });
+}
+
+#[test]
+fn a_load_of_what_is_removed() {
+    let threads: &[&[Call]] = &[&[Load(0)], &[Remove(0), Get(0)], &[Clear, Get(0)]];
+    explore(Scenario { max_cost: 10, threads, ..MANUAL });
+}
+
+#[test]
+fn a_load_that_fails_beside_one_that_does_not() {
+    let threads: &[&[Call]] = &[&[LoadFails(0), Get(0)], &[Load(0)], &[LoadFails(0)]];
+    explore(Scenario { max_cost: 10, threads, ..MANUAL });
+}
+
+#[test]
+fn the_processor_beside_writers() {
+    let threads: &[&[Call]] = &[&[Insert(0), Insert(1), Get(0)], &[Insert(2), Remove(0)]];
+    explore(Scenario { threads, ..THREAD });
+}
+
+#[test]
+fn the_processor_beside_wait_and_clear() {
+    let threads: &[&[Call]] = &[&[Insert(0), Wait, Get(0)], &[Insert(1), Clear, Get(1)]];
+    explore(Scenario { threads, ..THREAD });
+}
+
+#[test]
+fn a_processor_that_has_nothing_to_do_is_stopped() {
+    explore(Scenario { threads: &[&[Insert(0)], &[Get(0)]], ..Scenario { max_cost: 100, ..THREAD } });
+}
+
+#[test]
+fn turns_by_writers() {
+    let threads: &[&[Call]] = &[&[Insert(0), Insert(1)], &[Insert(2), Remove(1)], &[Insert(1), Get(1)]];
+    explore(Scenario { threads, ..INLINE });
+}
+
+#[test]
+fn read_modify_write() {
+    let threads: &[&[Call]] = &[&[Put(0), Take(0)], &[Update(0), Take(0)], &[Put(0), Get(0)]];
+    explore(Scenario { before: &[Insert(0)], threads, ..ROOMY });
+}
+
+#[test]
+fn an_entry_that_grows_without_room() {
+    let threads: &[&[Call]] = &[&[Recost(0, 2), Get(0)], &[Insert(0), Get(0)], &[Insert(1)]];
+    explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..MANUAL });
+}
+
+#[test]
+fn many_keys_at_once() {
+    let threads: &[&[Call]] = &[&[InsertMany, GetMany], &[RemoveMany], &[InsertMany, RetainNone]];
+    explore(Scenario { threads, ..MANUAL });
+}
+
+/// Plays a scenario through many schedules.
+fn explore(scenario: Scenario) {
+    if let Ok(schedule) = std::env::var("TOLLGATE_SCHEDULE") {
+        return shuttle::replay(move || play(&scenario), &schedule);
+    }
+    let number = |name, default| {
+        std::env::var(name).ok().and_then(|number: String| number.parse().ok()).unwrap_or(default)
+    };
+    let (schedules, seed) = (number("TOLLGATE_SCHEDULES", 5_000), number("TOLLGATE_SEED", 1));
+    let mut config = Config::new();
+    config.stack_size = 1 << 18;
+    let half = schedules as usize / 2;
+    let random = RandomScheduler::new_from_seed(seed, half);
+    let again = scenario.clone();
+    Runner::new(random, config.clone()).run(move || play(&scenario));
+    let few_preemptions = PctScheduler::new_from_seed(seed, 3, half);
+    Runner::new(few_preemptions, config).run(move || play(&again));
+}
+
+fn play(scenario: &Scenario) {
+    let recorded = Arc::new(build(scenario));
+    let mut history = Vec::new();
+    scenario.before.iter().for_each(|&call| recorded.call(call, &mut history));
+    // Never held while another thread runs.
+    let histories: Arc<Mutex<Vec<Event>>> = Arc::new(Mutex::new(history));
+    let bound = 4.max(scenario.max_cost) + scenario.slack;
+    let threads: Vec<_> = scenario
+        .threads
+        .iter()
+        .map(|&calls| {
+            let (recorded, histories) = (Arc::clone(&recorded), Arc::clone(&histories));
+            shuttle::thread::spawn(move || {
+                let mut history = Vec::new();
+                for &call in calls {
+                    recorded.call(call, &mut history);
+                    let cost = recorded.cache.cost();
+                    assert!(cost <= bound, "{cost} after {call:?}");
+                }
+                histories.lock().unwrap().extend(history);
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let mut history = std::mem::take(&mut *histories.lock().unwrap());
+    common::settle(&recorded.cache);
+    (0..KEYS).for_each(|key| recorded.call(Get(key), &mut history));
+    assert!(is_linearizable(&history, scenario.strict), "{scenario:?}: {history:?}");
+    // Without slack, whoever was told that his entry is in was told the truth.
+    assert!(scenario.slack > 0 || recorded.books.count(Cause::Rejected) == 0);
+    Arc::into_inner(recorded).expect("the threads are gone").audit();
+}
+
+fn build(scenario: &Scenario) -> Recorded {
+    let (books, clock) = (Books::new(), ManualClock::new());
+    let heard = Arc::clone(&books);
+    let builder: Builder<u64, Held> = Cache::builder(16, scenario.max_cost)
+        .policy(scenario.policy.clone())
+        .maintenance(scenario.maintenance)
+        .slack(scenario.slack)
+        .clock(clock.clone())
+        .seed(1)
+        .key_hasher(tollgate::key::SecretHasher::with_seed(1));
+    let builder = builder.listener(move |event| heard.hear_id(event.value.id, event.cause));
+    Recorded::new(builder.build().unwrap(), books, clock)
+}

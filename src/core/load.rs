@@ -308,9 +308,13 @@ impl<'a, V> Lead<'a, V> {
         };
         // A value that the cache does not take is dropped: there is one more of it.
         let _ = self.core.insert(request, value);
-        self.delist();
+        let ended = self.delist();
+        let is_ended = tag.is_some_and(|tag| ended.contains(&tag));
         // Whoever has joined holds the flight; nobody joins any more.
-        if sync::Arc::strong_count(self.flight()) > 1 {
+        if is_ended {
+            // Some may have joined after their group was removed, and may not be given what was read before: they look again.
+            self.end(Outcome::Abandoned);
+        } else if sync::Arc::strong_count(self.flight()) > 1 {
             let outcome = Outcome::Loaded(kept.clone());
             self.end(outcome);
         } else {
@@ -347,11 +351,11 @@ impl<'a, V> Lead<'a, V> {
         self.flight.as_ref().expect("a flight that has landed leads nobody")
     }
 
-    /// Sees to it that nobody joins the flight any more.
-    fn delist(&self) {
+    /// Sees to it that nobody joins the flight any more; returns the groups that were removed while it was under way.
+    fn delist(&self) -> Vec<Tag> {
         let flight = self.flight();
         let store = &self.core.store;
-        store.write(store.shard_of(flight.key().index)).loads.end(flight.key(), flight.id());
+        store.write(store.shard_of(flight.key().index)).loads.end(flight.key(), flight.id())
     }
 
     fn end(&mut self, outcome: Outcome<V>) {

@@ -57,9 +57,9 @@ impl<V> Loads<V> {
         }
     }
 
-    /// Takes this very flight out, if it is still listed.
-    pub(crate) fn end(&mut self, key: KeyHash, id: FlightId) {
-        self.take(key, |flight| flight.id() == id);
+    /// Takes this very flight out, if it is still listed; returns the groups that were removed since it began.
+    pub(crate) fn end(&mut self, key: KeyHash, id: FlightId) -> Vec<Tag> {
+        self.take(key, |flight| flight.id() == id).map_or_else(Vec::new, |listed| listed.ended)
     }
 
     /// A group is being removed: no flight that is under way brings an entry of it. O(flights).
@@ -80,12 +80,11 @@ impl<V> Loads<V> {
     }
 
     #[cold]
-    fn take(&mut self, key: KeyHash, is_it: impl Fn(&Flight<V>) -> bool) {
+    fn take(&mut self, key: KeyHash, is_it: impl Fn(&Flight<V>) -> bool) -> Option<Listed<V>> {
         let place =
-            self.flights.find(key.index, |listed| listed.flight.key() == key && is_it(&listed.flight));
-        if let Some(place) = place {
-            self.flights.remove(place, key.index);
-            self.flights.shrink(|listed| listed.flight.key().index);
-        }
+            self.flights.find(key.index, |listed| listed.flight.key() == key && is_it(&listed.flight))?;
+        let listed = self.flights.remove(place, key.index);
+        self.flights.shrink(|listed| listed.flight.key().index);
+        Some(listed)
     }
 }

@@ -62,8 +62,10 @@ pub enum Step {
     Absent,
     /// It took this out.
     Take(usize),
-    /// It removed whatever there was.
+    /// It removed whatever there was, and what is being loaded.
     Clear,
+    /// It removed whatever there was.
+    Sweep,
 }
 
 /// One step, between two moments.
@@ -163,8 +165,8 @@ impl Recorded {
                 let removed = cache.remove_many(&[0, 1, 2]).into_iter();
                 (0..KEYS).zip(removed).flat_map(|(key, value)| self.removed(key, value)).collect()
             }
-            Call::Clear => self.nothing(|| cache.clear()),
-            Call::RetainNone => self.nothing(|| cache.retain(|_, _| false)),
+            Call::Clear => self.nothing(Step::Clear, || cache.clear()),
+            Call::RetainNone => self.nothing(Step::Sweep, || cache.retain(|_, _| false)),
             Call::Resize(max_cost) => self.no_step(|| cache.set_max_cost(max_cost)),
             Call::Advance(ms) => self.no_step(|| self.clock.advance(Duration::from_millis(ms))),
             Call::Wait => self.no_step(|| cache.wait().expect("not forked")),
@@ -254,9 +256,9 @@ impl Recorded {
         })
     }
 
-    fn nothing(&self, call: impl FnOnce()) -> Vec<(u64, Step)> {
+    fn nothing(&self, step: Step, call: impl FnOnce()) -> Vec<(u64, Step)> {
         call();
-        (0..KEYS).map(|key| (key, Step::Clear)).collect()
+        (0..KEYS).map(|key| (key, step)).collect()
     }
 
     fn no_step(&self, call: impl FnOnce()) -> Vec<(u64, Step)> {
@@ -331,6 +333,6 @@ fn after(step: Step, value: Option<usize>, strict: bool) -> Option<Option<usize>
         Step::Present => value.map(Some),
         Step::Absent => may_be_gone.then_some(None),
         Step::Take(id) => (value == Some(id)).then_some(None),
-        Step::Clear => Some(None),
+        Step::Clear | Step::Sweep => Some(None),
     }
 }

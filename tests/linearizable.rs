@@ -133,7 +133,7 @@ fn bad_histories_are_refused() {
         // Two readers see two writes in two orders.
         &[(Fresh(1), 0, 9), (Over(2), 0, 9), (Read(1), 1, 2), (Read(2), 3, 4), (Read(1), 5, 6)],
         // Overwritten while it was loaded, and seen afterwards.
-        &[(Write(1), 0, 9), (Fresh(2), 1, 2), (Read(1), 10, 11)],
+        &[(Write(1, 0), 0, 9), (Fresh(2), 1, 2), (Read(1), 10, 11)],
         // What was seen to be gone comes back.
         &[(Fresh(1), 0, 1), (Absent, 2, 3), (Read(1), 4, 5)],
         // Seen after a remove, or a clear, that was over.

@@ -49,8 +49,9 @@ pub enum Call {
 /// What a call did to a key, or saw of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// It was loaded, and written whatever was there.
-    Write(usize),
+    /// It was loaded from this moment on, and written whatever was there. What overtakes a load after its call has begun comes
+    /// after it, even if the loader had yet to run.
+    Write(usize, u64),
     /// It wrote where there was none.
     Fresh(usize),
     /// It wrote over something.
@@ -116,14 +117,13 @@ impl Recorded {
 
     /// Does it, and tells what happened.
     pub fn call(&self, call: Call, history: &mut Vec<Event>) {
-        let mut begun = self.now();
-        let steps = self.play(call, &mut begun);
+        let begun = self.now();
+        let steps = self.play(call);
         let ended = self.now();
         history.extend(steps.into_iter().map(|(key, step)| Event { key, step, begun, ended }));
     }
 
-    /// A load that is run begins when it is.
-    fn play(&self, call: Call, begun: &mut u64) -> Vec<(u64, Step)> {
+    fn play(&self, call: Call) -> Vec<(u64, Step)> {
         let (cache, forever) = (&self.cache, InsertOptions::default());
         match call {
             Call::Insert(key) => self.insert(key, 1, forever),
@@ -145,11 +145,12 @@ impl Recorded {
                 let fresh = self.value();
                 let id = fresh.id;
                 lock(&self.unclear).push(id);
+                let mut from = 0;
                 let loaded = cache.get_or_insert_with(&key, 1, || {
-                    *begun = self.now();
+                    from = self.now();
                     fresh
                 });
-                vec![(key, if loaded.id == id { Step::Write(id) } else { Step::Read(loaded.id) })]
+                vec![(key, if loaded.id == id { Step::Write(id, from) } else { Step::Read(loaded.id) })]
             }
             Call::LoadFails(key) => {
                 let loaded = cache.get_or_try_insert_with(&key, 1, || Err::<Held, _>("planted"));
@@ -283,15 +284,15 @@ pub fn is_linearizable(history: &[Event], strict: bool) -> bool {
 /// What was removed or overwritten while it was loaded does not come back: nobody is given it whose call began after that was over.
 fn no_stale_load(events: &[Event]) -> bool {
     let loads = events.iter().filter_map(|event| match event.step {
-        Step::Write(id) => Some((id, event.begun)),
+        Step::Write(id, from) => Some((id, from)),
         _ => None,
     });
     // Unless it has left and come back for want of room, see `recost`.
     let is_moved = |id: usize| events.iter().any(|event| event.step == Step::Fresh(id));
-    loads.into_iter().filter(|&(id, _)| !is_moved(id)).all(|(id, begun)| {
+    loads.into_iter().filter(|&(id, _)| !is_moved(id)).all(|(id, from)| {
         let overtakes = |event: &&Event| {
             let is_write = matches!(event.step, Step::Fresh(_) | Step::Over(_) | Step::Take(_) | Step::Clear);
-            is_write && event.begun > begun
+            is_write && event.begun > from
         };
         let over = events.iter().filter(overtakes).map(|event| event.ended).min();
         let given = |event: &Event| matches!(event.step, Step::Read(seen) | Step::Take(seen) if seen == id);
@@ -326,7 +327,7 @@ fn search(
 fn after(step: Step, value: Option<usize>, strict: bool) -> Option<Option<usize>> {
     let may_be_gone = !strict || value.is_none();
     match step {
-        Step::Write(id) => Some(Some(id)),
+        Step::Write(id, _) => Some(Some(id)),
         Step::Fresh(id) => may_be_gone.then_some(Some(id)),
         Step::Over(id) => value.map(|_| Some(id)),
         Step::Read(id) => (value == Some(id)).then_some(value),

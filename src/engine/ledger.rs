@@ -160,6 +160,22 @@ impl Ledger {
         (at != last).then_some(last as Slot)
     }
 
+    /// Two entries change places. Expected O(1).
+    pub(crate) fn exchange(&mut self, one: Slot, other: Slot) {
+        let places = [one, other].map(|slot| {
+            let index = self.indices[slot as usize];
+            self.slots
+                .find(index, |&shifted| unshift(shifted) == slot as usize)
+                .expect("every entry is found by its index")
+        });
+        let shifted = places.map(|place| *self.slots.at(place));
+        *self.slots.at_mut(places[0]) = shifted[1];
+        *self.slots.at_mut(places[1]) = shifted[0];
+        self.indices.swap(one as usize, other as usize);
+        self.costs.swap(one as usize, other as usize);
+        self.versions.swap(one as usize, other as usize);
+    }
+
     /// Gives memory back when most entries have left.
     fn shrink(&mut self) {
         let len = self.indices.len();

@@ -3,8 +3,9 @@
 //! A restored entry answers no request: no access is counted for it, no age grows. An engine that has learned what
 //! another knew, and then restored its residents, decides as the other would have.
 
-use super::{Effect, Engine, Verdict, Write};
+use super::{Effect, Engine, Slot, Verdict, Write};
 use crate::policy::Keepsake;
+use crate::policy::sketch::remix;
 
 /// A resident, as it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +56,19 @@ impl Engine {
         };
         if let Some(slot) = self.enter(write, effects) {
             self.policy.recall(&self.ledger, slot, note);
+            self.scatter(slot, write);
+        }
+    }
+
+    /// Puts the entry that came in last in the place of any other: what comes in the order of its worth is to lie in none (the shuffle of
+    /// Fisher and Yates, as it goes along).
+    fn scatter(&mut self, last: Slot, write: Write) {
+        let other = (remix(write.index) % (u64::from(last) + 1)) as Slot;
+        if other != last && self.policy.exchange(other, last) {
+            self.ledger.exchange(other, last);
+            self.wheel.schedule(last, None);
+            self.wheel.moved(other, last);
+            self.wheel.schedule(other, write.deadline);
         }
     }
 }
@@ -62,7 +76,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::sketch::remix;
     use crate::policy::{PolicyConfig, PolicyKind};
 
     fn engine_of(kind: PolicyKind, max_cost: u64, num_counters: usize) -> Engine {
@@ -111,6 +124,32 @@ mod tests {
         assert!((old_ratio - new_ratio).abs() < 0.003, "{new_ratio} restored, {old_ratio} had it gone on");
         let cold = play(&mut engine(2000, 10_000), 100_000, 5_000);
         assert!(cold < old_ratio - 0.05, "{cold} from nothing, {old_ratio}");
+    }
+
+    #[test]
+    fn who_comes_back_lies_in_no_order_and_keeps_its_deadline() {
+        let mut engine = engine(10_000, 100_000);
+        for index in 0..1000 {
+            let deadline = (index % 3 > 0).then_some(1000 + index);
+            let write = Write { index, version: index as u32 % 7, cost: 1 + index % 5, deadline };
+            engine.restore(write, Some(0), &mut Vec::new());
+        }
+        engine.check().unwrap();
+        // Of the first half of the slots, about one half came early.
+        let ledger = engine.ledger();
+        let early = (0..500).filter(|&slot| ledger.index(slot) < 500).count();
+        assert!((200..300).contains(&early), "{early} of 500 lie where they came");
+        for index in 0..1000 {
+            let slot = ledger.find(index).unwrap();
+            assert_eq!((ledger.cost(slot), ledger.version(slot)), (1 + index % 5, index as u32 % 7));
+            assert_eq!(engine.is_scheduled(slot), index % 3 > 0);
+        }
+        let mut due = Vec::new();
+        while let Some(entry) = engine.due(1500) {
+            due.push(entry.index);
+        }
+        due.sort_unstable();
+        assert_eq!(due, (0..=500).filter(|index| index % 3 > 0).collect::<Vec<_>>());
     }
 
     #[test]

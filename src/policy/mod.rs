@@ -221,6 +221,13 @@ pub trait Policy: Send + 'static {
         let _ = (ledger, slot, note);
     }
 
+    /// Entries come back from a snapshot in the order of their worth, and would lie in that order. A policy to whom it matters who is whose
+    /// neighbour lets two residents change places and returns true; others let them be.
+    fn exchange(&mut self, one: Slot, other: Slot) -> bool {
+        let _ = (one, other);
+        false
+    }
+
     /// What was learned of the workload, apart from the residents, in words of the policy's own. By default nothing.
     fn knowledge(&self) -> Vec<u64> {
         Vec::new()

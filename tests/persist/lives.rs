@@ -84,6 +84,7 @@ fn times_to_idle_begin_afresh_for_those_who_were_not_idle_too_long() {
     let bytes = saved(&before);
 
     let after = heir(build(), &bytes);
+    clock.advance(5 * SECOND);
     let restored = restore(&after, &bytes, SECOND);
     assert_eq!((restored.entries, restored.expired), (2, 1), "0 has idled away meanwhile");
     clock.advance(2 * SECOND);

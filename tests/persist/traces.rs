@@ -98,7 +98,6 @@ fn the_hit_ratio_after_a_restart_is_no_worse_than_that_of_a_cache_that_went_on()
             println!("{row}");
             rows += 1;
             warmer += usize::from(restored > cold + 1.0);
-            // On a loop, the restored one may even be better: its entries lie in the order of their worth.
             if went_on - restored > 0.3 {
                 worse.push(row);
             }

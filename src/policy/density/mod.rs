@@ -336,6 +336,12 @@ impl Policy for HitDensity {
         self.recall_at(slot, note);
     }
 
+    /// The sweep takes where an entry lies to say nothing about its worth.
+    fn exchange(&mut self, one: Slot, other: Slot) -> bool {
+        self.residents.exchange(one, other);
+        true
+    }
+
     fn knowledge(&self) -> Vec<u64> {
         self.save()
     }

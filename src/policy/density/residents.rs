@@ -98,6 +98,19 @@ impl Residents {
         self.pool.moved(last, slot);
     }
 
+    /// Two entries change places.
+    pub(super) fn exchange(&mut self, one: Slot, other: Slot) {
+        self.stamps.swap(one as usize, other as usize);
+        self.classes.swap(one as usize, other as usize);
+        for offer in &mut self.pool {
+            if offer.slot == one {
+                offer.slot = other;
+            } else if offer.slot == other {
+                offer.slot = one;
+            }
+        }
+    }
+
     /// Takes the least valuable entry that was found and is not taken yet. There is one.
     pub(super) fn take_least(&mut self, view: &View<'_>) -> Offer {
         self.sweep(view);

@@ -206,7 +206,7 @@ fn build(setup: Setup, fault: &Fault, books: &Arc<Books>) -> Option<Faulty> {
         })
         .replace_if(move |old: &Value, new: &Value| {
             judged.pass(Site::ReplaceIf);
-            (old.tag + new.tag) % 7 != 0
+            !(old.tag + new.tag).is_multiple_of(7)
         })
         .listener(move |event: Event<Value>| {
             heard.hear(event);

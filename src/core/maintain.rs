@@ -87,9 +87,9 @@ impl<V> Core<V> {
         self.count(Count::Clears, 1);
         self.decide(|decisions, departed| {
             for number in 0..self.store.shards() {
-                let rows = self.store.write(number).take_all();
+                let mut rows = self.store.write(number).take_all();
                 self.budget.release(rows.iter().map(Row::cost).sum());
-                departed.extend(rows.into_entries().map(|row| Departed::new(row, Cause::Cleared)));
+                departed.extend(rows.take_entries().map(|row| Departed::new(row, Cause::Cleared)));
             }
             // What was read before the clear tells nothing about what comes after it.
             self.drain_reads(decisions);
@@ -123,8 +123,8 @@ impl<V> Core<V> {
     pub(crate) fn dismantle(&self) {
         self.deliver(Vec::new());
         for number in 0..self.store.shards() {
-            let rows = self.store.write(number).take_all();
-            for row in rows.into_entries() {
+            let mut rows = self.store.write(number).take_all();
+            for row in rows.take_entries() {
                 self.budget.release(row.cost());
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);

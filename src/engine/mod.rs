@@ -148,7 +148,13 @@ impl Engine {
 
     /// A read. Returns whether the entry is resident. Expected O(1).
     pub fn access(&mut self, index: u64) -> bool {
-        if let Some(slot) = self.ledger.find(index) {
+        self.access_at(index, self.ledger.find(index))
+    }
+
+    /// A read of an index that lives at `slot`.
+    #[inline]
+    fn access_at(&mut self, index: u64, slot: Option<Slot>) -> bool {
+        if let Some(slot) = slot {
             if let Some(curve) = &mut self.curve {
                 curve.hit(index, self.ledger.cost(slot));
             }
@@ -167,10 +173,17 @@ impl Engine {
     /// Reads, in order. The same as [`access`](Self::access) for each, but the memory that they need is
     /// fetched for many at a time.
     pub(crate) fn access_all(&mut self, indices: &[u64]) {
+        let mut slots = [None; BATCH];
         for batch in indices.chunks(BATCH) {
-            self.anticipate(batch.iter().copied());
-            for &index in batch {
-                self.access(index);
+            let mut touched = 0;
+            for (slot, &index) in slots.iter_mut().zip(batch) {
+                *slot = self.ledger.find(index);
+                touched ^= self.policy.anticipate(index, *slot);
+            }
+            std::hint::black_box(touched);
+            // Reads move nobody: where an entry was found, it still is.
+            for (&slot, &index) in slots.iter().zip(batch) {
+                self.access_at(index, slot);
             }
         }
     }

@@ -37,6 +37,12 @@ impl Doorkeeper {
         self.words[at] & bits == bits
     }
 
+    /// The word that the key's bits are in.
+    #[inline]
+    pub(super) fn word(&self, hash: u64) -> u64 {
+        self.words[self.place(hash).0]
+    }
+
     /// Twice the room; members stay members.
     pub(super) fn double(&mut self) {
         self.words.extend_from_within(..);

@@ -38,13 +38,13 @@ impl<W: Copy + Default, const N: usize> Lines<W, N> {
     /// Line `at`, below [`len`](Self::len).
     #[inline]
     pub(super) fn line(&self, at: usize) -> &[W; N] {
-        &self.all()[at]
+        &self.words[self.start..].as_chunks().0[at]
     }
 
     /// Line `at`, to change it.
     #[inline]
     pub(super) fn line_mut(&mut self, at: usize) -> &mut [W; N] {
-        &mut self.all_mut()[at]
+        &mut self.words[self.start..].as_chunks_mut().0[at]
     }
 
     /// Every line in order.

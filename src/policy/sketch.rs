@@ -46,6 +46,8 @@ pub(crate) struct FrequencySketch {
     entries: usize,
     /// Accesses counted since the last ageing.
     counted: u64,
+    /// How many of them make the table grow or age.
+    next_chore: u64,
 }
 
 impl FrequencySketch {
@@ -53,12 +55,14 @@ impl FrequencySketch {
     pub(crate) fn new(entries: usize) -> Self {
         let entries = entries.clamp(1, MAX_ENTRIES);
         let blocks = entries.min(FIRST_ENTRIES).div_ceil(ENTRIES_PER_BLOCK).next_power_of_two();
-        Self {
-            blocks: Lines::zeroed(blocks),
-            doorkeeper: Doorkeeper::new(blocks * ENTRIES_PER_BLOCK),
-            entries,
-            counted: 0,
-        }
+        let doorkeeper = Doorkeeper::new(blocks * ENTRIES_PER_BLOCK);
+        Self::of(entries, Lines::zeroed(blocks), doorkeeper)
+    }
+
+    fn of(entries: usize, blocks: Lines<u64, 8>, doorkeeper: Doorkeeper) -> Self {
+        let mut sketch = Self { blocks, doorkeeper, entries, counted: 0, next_chore: 0 };
+        sketch.plan_chore();
+        sketch
     }
 
     /// Counts an access of `index`. Returns the [`estimate`](Self::estimate) *before* it. O(1), but for
@@ -69,22 +73,30 @@ impl FrequencySketch {
         let known = self.doorkeeper.insert(hash);
         let at = hash as usize & (self.blocks.len() - 1);
         let block = self.blocks.line_mut(at);
-        let smallest = smallest(block, hash);
+        let counters = counters(block, hash);
+        let smallest = smallest(counters);
         if known {
             if smallest == SATURATED {
                 return smallest + 1;
             }
-            for row in 0..ROWS {
+            for (row, counter) in counters.into_iter().enumerate() {
                 let (word, shift) = place(hash, row);
-                let is_smallest = block[word] >> shift & 15 == u64::from(smallest);
-                block[word] += u64::from(is_smallest) << shift;
+                block[word] += u64::from(counter == smallest) << shift;
             }
         }
         self.counted += 1;
-        if self.counted >= self.next_chore() {
+        if self.counted >= self.next_chore {
             self.do_chores();
         }
         smallest + u8::from(known)
+    }
+
+    /// Reads what the next access of `index` will need, so that it lies in the processor's cache. The value says nothing.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: u64) -> u64 {
+        let hash = remix(index);
+        let at = hash as usize & (self.blocks.len() - 1);
+        self.blocks.line(at)[0] ^ self.doorkeeper.word(hash)
     }
 
     /// About how often `index` was accessed since the last ageings, 0 to 16.
@@ -92,13 +104,14 @@ impl FrequencySketch {
     pub(crate) fn estimate(&self, index: u64) -> u8 {
         let hash = remix(index);
         let at = hash as usize & (self.blocks.len() - 1);
-        smallest(self.blocks.line(at), hash) + u8::from(self.doorkeeper.contains(hash))
+        smallest(counters(self.blocks.line(at), hash)) + u8::from(self.doorkeeper.contains(hash))
     }
 
     /// Serves a cache of about `entries` residents from now on. Grows as accesses are counted; never
     /// shrinks its table, only the period between two ageings.
     pub(crate) fn set_entries(&mut self, entries: usize) {
         self.entries = entries.clamp(1, MAX_ENTRIES);
+        self.plan_chore();
     }
 
     /// Forgets everything and gives the memory back.
@@ -124,8 +137,8 @@ impl FrequencySketch {
             .words()
             .filter(|door| is_table && door.len() == blocks.len() / 8 * ENTRIES_PER_BLOCK / 2)?;
         let blocks = Lines::collect(blocks.iter().copied(), blocks.len());
-        let sketch = Self { blocks, doorkeeper: Doorkeeper::of_words(door), entries, counted };
-        Some(sketch).filter(|sketch| counted <= sketch.next_chore())
+        let sketch = Self { counted, ..Self::of(entries, blocks, Doorkeeper::of_words(door)) };
+        Some(sketch).filter(|sketch| counted <= sketch.next_chore)
     }
 
     /// Bytes of heap memory held.
@@ -138,11 +151,9 @@ impl FrequencySketch {
         self.blocks.len() * ENTRIES_PER_BLOCK
     }
 
-    /// How many counted accesses make the table grow or age.
-    #[inline]
-    fn next_chore(&self) -> u64 {
+    fn plan_chore(&mut self) {
         let room = self.room();
-        if room < self.entries { room as u64 } else { self.entries as u64 * PERIOD }
+        self.next_chore = if room < self.entries { room as u64 } else { self.entries as u64 * PERIOD };
     }
 
     #[cold]
@@ -150,6 +161,7 @@ impl FrequencySketch {
         if self.room() < self.entries {
             self.blocks.double();
             self.doorkeeper.double();
+            self.plan_chore();
         }
         if self.counted >= self.entries as u64 * PERIOD {
             self.age();
@@ -183,12 +195,17 @@ fn place(hash: u64, row: usize) -> (usize, u32) {
 }
 
 #[inline]
-fn smallest(block: &[u64; 8], hash: u64) -> u8 {
-    let counter = |row| {
+fn counters(block: &[u64; 8], hash: u64) -> [u8; ROWS] {
+    std::array::from_fn(|row| {
         let (word, shift) = place(hash, row);
         (block[word] >> shift & 15) as u8
-    };
-    counter(0).min(counter(1)).min(counter(2)).min(counter(3))
+    })
+}
+
+#[inline]
+fn smallest(counters: [u8; ROWS]) -> u8 {
+    let [a, b, c, d] = counters;
+    a.min(b).min(c.min(d))
 }
 
 const ROWS: usize = 4;

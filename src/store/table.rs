@@ -17,16 +17,25 @@
 /// See the [module](self).
 #[derive(Debug, Clone)]
 pub(crate) struct Table<T> {
-    /// One word a group: tags in bytes 0 to 6, the overflow count in byte 7.
-    groups: Vec<u64>,
-    /// Seven places a group. Some if, and only if, the tag says "taken".
-    places: Vec<Option<T>>,
+    groups: Vec<Group<T>>,
     len: usize,
+}
+
+/// The word lies beside its places: of small entries, a search needs no second cache line.
+#[derive(Debug, Clone)]
+struct Group<T> {
+    /// Tags in bytes 0 to 6, the overflow count in byte 7.
+    word: u64,
+    /// Some if, and only if, the tag says "taken".
+    places: [Option<T>; WIDTH],
 }
 
 /// Where an entry is, until the next insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place(usize);
+pub(crate) struct Place {
+    group: usize,
+    nth: usize,
+}
 
 /// Places in a group.
 const WIDTH: usize = 7;
@@ -46,7 +55,7 @@ const FULL: usize = 6;
 impl<T> Table<T> {
     /// An empty table; it takes no memory yet.
     pub(crate) const fn new() -> Self {
-        Self { groups: Vec::new(), places: Vec::new(), len: 0 }
+        Self { groups: Vec::new(), len: 0 }
     }
 
     #[inline]
@@ -59,12 +68,13 @@ impl<T> Table<T> {
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<Place> {
         let mut group = self.home(hash);
         for _ in 0..self.groups.len() {
-            let word = self.groups[group];
+            let Group { word, places } = &self.groups[group];
+            let word = *word;
             let mut matches = Self::matches(word, hash);
             while matches != 0 {
-                let place = group * WIDTH + (matches.trailing_zeros() / 8) as usize;
-                if self.places[place].as_ref().is_some_and(&is_it) {
-                    return Some(Place(place));
+                let nth = (matches.trailing_zeros() / 8) as usize;
+                if places[nth].as_ref().is_some_and(&is_it) {
+                    return Some(Place { group, nth });
                 }
                 matches &= matches - 1;
             }
@@ -79,18 +89,18 @@ impl<T> Table<T> {
     /// The entry at a place.
     #[inline]
     pub(crate) fn at(&self, place: Place) -> &T {
-        self.places[place.0].as_ref().expect("a place is given out only if it is taken")
+        self.groups[place.group].places[place.nth].as_ref().expect("a place is given out only if it is taken")
     }
 
     /// The entry at a place, to be changed: not in what makes its hash.
     #[inline]
     pub(crate) fn at_mut(&mut self, place: Place) -> &mut T {
-        self.places[place.0].as_mut().expect("a place is given out only if it is taken")
+        self.groups[place.group].places[place.nth].as_mut().expect("a place is given out only if it is taken")
     }
 
     /// Puts an entry in that is not there. `hash_of` tells the hash of an entry again, should the table grow.
     pub(crate) fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) -> Place {
-        if (self.len + 1) * FULL_OF > self.places.len() * FULL {
+        if (self.len + 1) * FULL_OF > self.capacity() * FULL {
             self.resize(self.groups.len() + self.groups.len() / 4 + 1, hash_of);
         }
         self.len += 1;
@@ -99,63 +109,68 @@ impl<T> Table<T> {
 
     /// Takes the entry at a place out.
     pub(crate) fn remove(&mut self, place: Place, hash: u64) -> T {
-        let (group, nth) = (place.0 / WIDTH, place.0 % WIDTH);
         let mut passed = self.home(hash);
-        while passed != group {
-            if self.groups[passed] >> 56 != SATURATED {
-                self.groups[passed] -= OVERFLOW;
+        while passed != place.group {
+            if self.groups[passed].word >> 56 != SATURATED {
+                self.groups[passed].word -= OVERFLOW;
             }
             passed = self.after(passed);
         }
-        self.groups[group] &= !(0xff << (8 * nth));
+        let group = &mut self.groups[place.group];
+        group.word &= !(0xff << (8 * place.nth));
         self.len -= 1;
-        self.places[place.0].take().expect("a place is given out only if it is taken")
+        group.places[place.nth].take().expect("a place is given out only if it is taken")
     }
 
     /// Gives memory back if the table has become much too large for what is left in it.
     pub(crate) fn shrink(&mut self, hash_of: impl Fn(&T) -> u64) {
-        if self.len * 4 < self.places.len() && self.places.len() > 64 {
+        if self.len * 4 < self.capacity() && self.capacity() > 64 {
             self.resize((self.len + self.len / 4).div_ceil(FULL) + 1, hash_of);
         }
     }
 
     /// All entries, in no order that means anything.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
+        self.groups.iter().flat_map(|group| group.places.iter().flatten())
     }
 
     /// All entries, to be changed: not in what makes their hashes.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.places.iter_mut().flatten()
+        self.groups.iter_mut().flat_map(|group| group.places.iter_mut().flatten())
     }
 
-    /// All entries, by value.
-    pub(crate) fn into_entries(self) -> impl Iterator<Item = T> {
-        self.places.into_iter().flatten()
+    /// Takes all entries out of a table that is of no use any more.
+    pub(crate) fn take_entries(&mut self) -> impl Iterator<Item = T> {
+        self.groups.iter_mut().flat_map(|group| &mut group.places).filter_map(Option::take)
     }
 
     /// Bytes of heap memory held.
     pub(crate) fn memory(&self) -> usize {
-        self.groups.capacity() * size_of::<u64>() + self.places.capacity() * size_of::<Option<T>>()
+        self.groups.capacity() * size_of::<Group<T>>()
     }
 
     /// Verifies tags, counts and places. O(n).
     pub(crate) fn check(&self, hash_of: impl Fn(&T) -> u64) -> Result<(), String> {
         let mut overflow = vec![0_u64; self.groups.len()];
         let mut len = 0;
-        for (place, entry) in self.places.iter().enumerate() {
-            let (group, nth) = (place / WIDTH, place % WIDTH);
-            let tag = self.groups[group] >> (8 * nth) & 0xff;
+        let places = self.groups.iter().enumerate().flat_map(|(at, group)| {
+            group
+                .places
+                .iter()
+                .enumerate()
+                .map(move |(nth, entry)| (at, group.word >> (8 * nth) & 0xff, entry))
+        });
+        for (group, tag, entry) in places {
             let Some(entry) = entry else {
                 if tag != 0 {
-                    return Err(format!("table: place {place} is vacant and tagged {tag:#x}"));
+                    return Err(format!("table: a place of group {group} is vacant and tagged {tag:#x}"));
                 }
                 continue;
             };
             len += 1;
             let hash = hash_of(entry);
             if tag != Self::tag(hash) {
-                return Err(format!("table: place {place} has the tag {tag:#x}"));
+                return Err(format!("table: an entry of group {group} has the tag {tag:#x}"));
             }
             let mut passed = self.home(hash);
             while passed != group {
@@ -166,7 +181,7 @@ impl<T> Table<T> {
         if len != self.len {
             return Err(format!("table: {len} entries, len says {}", self.len));
         }
-        let counts = self.groups.iter().map(|word| word >> 56);
+        let counts = self.groups.iter().map(|group| group.word >> 56);
         match counts.zip(&overflow).position(|(count, &went_on)| count != SATURATED && count != went_on) {
             Some(group) => Err(format!("table: the overflow count of group {group} is wrong")),
             None => Ok(()),
@@ -176,17 +191,16 @@ impl<T> Table<T> {
     fn put(&mut self, hash: u64, entry: T) -> Place {
         let mut group = self.home(hash);
         loop {
-            let word = self.groups[group];
-            let vacant = !word & TAKEN;
+            let Group { word, places } = &mut self.groups[group];
+            let vacant = !*word & TAKEN;
             if vacant != 0 {
                 let nth = (vacant.trailing_zeros() / 8) as usize;
-                let place = group * WIDTH + nth;
-                self.groups[group] = word | Self::tag(hash) << (8 * nth);
-                self.places[place] = Some(entry);
-                return Place(place);
+                *word |= Self::tag(hash) << (8 * nth);
+                places[nth] = Some(entry);
+                return Place { group, nth };
             }
-            if word >> 56 != SATURATED {
-                self.groups[group] = word + OVERFLOW;
+            if *word >> 56 != SATURATED {
+                *word += OVERFLOW;
             }
             group = self.after(group);
         }
@@ -194,13 +208,18 @@ impl<T> Table<T> {
 
     #[cold]
     fn resize(&mut self, groups: usize, hash_of: impl Fn(&T) -> u64) {
-        let mut places = Vec::new();
-        places.resize_with(groups * WIDTH, || None);
-        let old = std::mem::replace(&mut self.places, places);
-        self.groups = vec![0; groups];
-        for entry in old.into_iter().flatten() {
+        let mut larger = Self { groups: Vec::new(), len: self.len };
+        larger.groups.resize_with(groups, Group::vacant);
+        let mut old = std::mem::replace(self, larger);
+        // One by one out of where they are: seven large entries at once would be too much for a stack.
+        for entry in old.take_entries() {
             self.put(hash_of(&entry), entry);
         }
+    }
+
+    /// How many places there are.
+    fn capacity(&self) -> usize {
+        self.groups.len() * WIDTH
     }
 
     /// The group where an entry belongs: the lower half of the hash, scaled.
@@ -226,6 +245,12 @@ impl<T> Table<T> {
     fn matches(word: u64, hash: u64) -> u64 {
         let different = (word & (TAKEN | (TAKEN - ONES))) ^ (ONES * Self::tag(hash));
         different.wrapping_sub(ONES) & !different & TAKEN
+    }
+}
+
+impl<T> Group<T> {
+    fn vacant() -> Self {
+        Self { word: 0, places: [const { None }; WIDTH] }
     }
 }
 
@@ -276,7 +301,7 @@ mod tests {
             for (&hash, &value) in &model {
                 prop_assert_eq!(find(&table, hash).map(|place| table.at(place).1), Some(value));
             }
-            prop_assert_eq!(table.into_entries().collect::<HashMap<_, _>>(), model);
+            prop_assert_eq!(table.take_entries().collect::<HashMap<_, _>>(), model);
         }
     }
 
@@ -307,14 +332,14 @@ mod tests {
             random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
             table.insert(random, (random, 0), hash_of);
             hashes.push(random);
-            assert!(n < 100 || table.places.len() < n * 3 / 2, "{} places for {n}", table.places.len());
+            assert!(n < 100 || table.capacity() < n * 3 / 2, "{} places for {n}", table.capacity());
         }
         for hash in hashes {
             let place = find(&table, hash).expect("it was put in");
             table.remove(place, hash);
             table.shrink(hash_of);
         }
-        assert!(table.places.len() <= 64);
+        assert!(table.capacity() <= 64);
         assert_eq!(table.check(hash_of), Ok(()));
     }
 }

@@ -37,8 +37,17 @@ impl Ghost {
     pub(super) fn gap(&self, hash: u64, clock: u32) -> Option<u32> {
         let lines = self.lines.as_ref()?;
         let tag = tag(hash);
-        let slot = lines.line(place(hash, lines.len())).iter().find(|&&slot| slot >> 16 == tag)?;
-        Some(u32::from(self.time(clock).wrapping_sub(*slot as u16)) << self.unit)
+        // No tag is twice in a line. Without a branch, all slots are compared at once.
+        let known = |slot: u32| if slot >> 16 == tag { slot as i32 & 0xFFFF | KNOWN } else { 0 };
+        let found =
+            lines.line(place(hash, lines.len())).iter().fold(0, |found, &slot| known(slot).max(found));
+        (found != 0).then(|| u32::from(self.time(clock).wrapping_sub(found as u16)) << self.unit)
+    }
+
+    /// Reads what is needed for the key, so that it lies in the processor's cache. The value says nothing.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) -> u32 {
+        self.lines.as_ref().map_or(0, |lines| lines.line(place(hash, lines.len()))[0])
     }
 
     /// The key was last asked for at `stamp` and is not resident any more. No stamp lies after `clock`.
@@ -50,19 +59,16 @@ impl Ghost {
         let tag = tag(hash);
         let at = place(hash, lines.len());
         let line = lines.line_mut(at);
-        let mut choice = 0;
-        let mut oldest = 0;
+        // The oldest gives way; before it a vacant slot, before that the tag itself. The way is part of the rank, so that the
+        // highest is found without a branch.
+        let mut highest = 0;
         for (way, &slot) in line.iter().enumerate() {
-            // The tag itself and vacant slots come before the oldest.
-            let rank = match slot >> 16 {
-                same if same == tag => u32::MAX,
-                0 => u32::MAX - 1,
-                _ => u32::from(now.wrapping_sub(slot as u16)),
-            };
-            if rank > oldest {
-                (choice, oldest) = (way, rank);
-            }
+            let age = u32::from(now).wrapping_sub(slot) & 0xFFFF;
+            let known = u32::from(slot >> 16 == tag) << 17;
+            let vacant = u32::from(slot >> 16 == 0) << 16;
+            highest = highest.max((age | known | vacant) as i32 * WAYS as i32 + (WAYS - 1 - way) as i32);
         }
+        let choice = WAYS - 1 - highest as usize % WAYS;
         line[choice] = tag << 16 | u32::from(time);
     }
 
@@ -139,6 +145,8 @@ fn tag(hash: u64) -> u32 {
 }
 
 const WAYS: usize = 16;
+/// Above the 16 bits of a time.
+const KNOWN: i32 = 1 << 16;
 /// In units of time.
 const TOO_OLD: u16 = 0xC000;
 

@@ -43,7 +43,13 @@ impl Learner {
     /// The density of an entry of `class` at an age in `bucket`; infinite where there is no such class.
     #[inline]
     pub(super) fn density(&self, class: Class, bucket: usize) -> f32 {
-        self.density.as_flattened().get(usize::from(class) * AGES + bucket).copied().unwrap_or(f32::INFINITY)
+        self.density_in(cell(class, bucket))
+    }
+
+    /// The same of a [`cell`].
+    #[inline]
+    pub(super) fn density_in(&self, cell: Cell) -> f32 {
+        self.density.as_flattened().get(cell as usize).copied().unwrap_or(f32::INFINITY)
     }
 
     #[inline]
@@ -228,6 +234,14 @@ fn set_densities(density: &mut Row, hazard: &Row, widths: &Row) {
 struct Stretch {
     residence: f64,
     hits: f64,
+}
+
+/// A place in the table of densities.
+pub(super) type Cell = u32;
+
+#[inline]
+pub(super) fn cell(class: Class, bucket: usize) -> Cell {
+    u32::from(class) * AGES as u32 + bucket as u32
 }
 
 impl Stretch {

@@ -83,7 +83,7 @@ impl HitDensity {
         };
         let class = self.residents.class(slot);
         let age = self.clock.wrapping_sub(self.residents.stamp(slot));
-        let worth = view.density(class, age, || ledger.cost(slot));
+        let worth = view.density(class, age, slot);
         Keepsake { worth, note: u64::from(age) << 8 | u64::from(class) }
     }
 

@@ -54,6 +54,7 @@ mod ghost;
 mod learner;
 mod memory;
 mod monitor;
+mod offers;
 mod recent;
 mod residents;
 #[cfg(test)]
@@ -67,8 +68,9 @@ use class::{Class, Scale};
 use ghost::Ghost;
 use learner::Learner;
 use monitor::{Lesson, Monitor};
+use offers::Offer;
 use recent::Recent;
-use residents::{Offer, Residents, View};
+use residents::{Residents, View};
 
 /// The self-tuning policy. See the module's source for the algorithm.
 #[derive(Debug)]
@@ -252,11 +254,11 @@ impl Policy for HitDensity {
 
     #[inline]
     fn anticipate(&self, index: u64, slot: Option<Slot>) -> u64 {
-        let gap = match slot {
-            Some(slot) => Some(self.residents.stamp(slot)),
-            None => self.ghost.gap(hash(index), self.clock),
+        let past = match slot {
+            Some(slot) => self.residents.stamp(slot),
+            None => self.ghost.prefetch(hash(index)),
         };
-        u64::from(gap.unwrap_or(0)) ^ u64::from(self.sketch.estimate(index))
+        u64::from(past) ^ self.sketch.prefetch(index)
     }
 
     fn admit(&mut self, ledger: &Ledger, candidate: Candidate, victims: &mut Vec<Slot>) -> Admission {

@@ -1,11 +1,12 @@
 //! The residents as the policy sees them, and the search for the least valuable of them.
 //!
-//! A hand sweeps the dense slab. Every search scores the next [`SWEEP`] entries: being neighbours, they cost a few
+//! A hand sweeps the dense slab. Every search scores the next 32 or 64 entries: being neighbours, they cost a few
 //! cache lines where as many random ones would cost a miss each, and where an entry lies says
 //! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search.
 
 use super::class::{Class, Scale};
-use super::learner::Learner;
+use super::learner::{self, Cell, Learner};
+use super::offers::{Offer, Offers};
 use crate::policy::{Ledger, Slot};
 
 /// Stamp and class by slot, the sweeping hand and the pool. See the [module](self).
@@ -17,7 +18,7 @@ pub(super) struct Residents {
     classes: Vec<Class>,
     /// The slot that the next sweep begins with.
     hand: usize,
-    pool: Vec<Offer>,
+    pool: Offers,
 }
 
 /// What a search needs to know.
@@ -33,21 +34,26 @@ pub(super) struct View<'a> {
     pub(super) per_cost: bool,
 }
 
-/// An entry that was found to be of little value.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Offer {
-    pub(super) slot: Slot,
-    pub(super) density: f32,
-    /// Its stamp when it was scored: an entry used since is not on offer any more.
-    stamp: u32,
+/// How far a search goes.
+struct Search {
+    sweep: usize,
+    pool: usize,
 }
 
 impl View<'_> {
+    fn sweep_size(&self) -> usize {
+        if self.sized { SIZED.sweep } else { UNIT.sweep }
+    }
+
+    fn pool_size(&self) -> usize {
+        if self.sized { SIZED.pool } else { UNIT.pool }
+    }
+
     /// Expected hits per access of residence, and per unit of cost if so wanted.
     #[inline]
-    pub(super) fn density(&self, class: Class, age: u32, cost: impl FnOnce() -> u64) -> f32 {
+    pub(super) fn density(&self, class: Class, age: u32, slot: Slot) -> f32 {
         let density = self.learner.density(class, self.scale.bucket(age));
-        if self.per_cost { density / cost() as f32 } else { density }
+        if self.per_cost { density / self.ledger.cost(slot) as f32 } else { density }
     }
 }
 
@@ -88,10 +94,8 @@ impl Residents {
         let last = (self.stamps.len() - 1) as Slot;
         self.stamps.swap_remove(slot as usize);
         self.classes.swap_remove(slot as usize);
-        self.pool.retain(|offer| offer.slot != slot);
-        if let Some(offer) = self.pool.iter_mut().find(|offer| offer.slot == last) {
-            offer.slot = slot;
-        }
+        self.pool.withdraw(slot);
+        self.pool.moved(last, slot);
     }
 
     /// Takes the least valuable entry that was found and is not taken yet. There is one.
@@ -111,7 +115,7 @@ impl Residents {
     /// Puts a taken entry out of reach of the searches, as if it had been found.
     pub(super) fn protect(&mut self, slot: Slot) {
         self.classes[slot as usize] |= TAKEN;
-        self.pool.retain(|offer| offer.slot != slot);
+        self.pool.withdraw(slot);
     }
 
     /// Ends the decision for a slot that was taken or protected.
@@ -122,7 +126,7 @@ impl Residents {
     /// Puts an entry that was taken in vain back on offer.
     pub(super) fn put_back(&mut self, view: &View<'_>, offer: Offer) {
         self.release(offer.slot);
-        self.offer(view, offer);
+        self.pool.offer(offer, view.pool_size());
     }
 
     /// Makes no entry older than `limit`. O(n).
@@ -137,21 +141,17 @@ impl Residents {
     /// The lowest offer that still holds.
     fn choose(&mut self, view: &View<'_>) -> Option<Offer> {
         loop {
-            let (at, _) = self.pool.iter().enumerate().min_by(|a, b| a.1.density.total_cmp(&b.1.density))?;
-            let offer = self.pool[at];
+            let offer = self.pool.pop()?;
             let slot = offer.slot as usize;
             if self.stamps[slot] != offer.stamp {
-                self.pool.swap_remove(at);
                 continue;
             }
             let age = view.clock.wrapping_sub(offer.stamp);
-            let density = view.density(self.classes[slot], age, || view.ledger.cost(offer.slot));
-            if density > offer.density * RECONSIDER {
-                self.pool[at].density = density;
-                continue;
+            let density = view.density(self.classes[slot], age, offer.slot);
+            if density <= offer.density * RECONSIDER {
+                return Some(Offer { density, ..offer });
             }
-            self.pool.swap_remove(at);
-            return Some(Offer { density, ..offer });
+            self.pool.rank(Offer { density, ..offer });
         }
     }
 
@@ -161,73 +161,49 @@ impl Residents {
             self.hand = 0;
         }
         let begin = self.hand;
-        let end = (begin + SWEEP).min(self.stamps.len());
+        let end = (begin + view.sweep_size()).min(self.stamps.len());
         self.hand = end;
-        let mut limit = self.limit(view);
-        for at in 0..end - begin {
-            let slot = begin + at;
-            let (class, stamp) = (self.classes[slot], self.stamps[slot]);
-            let age = view.clock.wrapping_sub(stamp);
-            let density = view.density(class, age, || view.ledger.cost(slot as Slot));
+        let most = view.pool_size();
+        let mut limit = self.pool.limit(most);
+        // First where in the table to look for all of them: arithmetic on neighbours, which the compiler turns into vectors.
+        let mut cells = [Cell::default(); MOST_SWEPT];
+        let entries = self.classes[begin..end].iter().zip(&self.stamps[begin..end]);
+        for (cell, (&class, &stamp)) in cells.iter_mut().zip(entries) {
+            *cell = learner::cell(class, view.scale.bucket(view.clock.wrapping_sub(stamp)));
+        }
+        for (slot, &cell) in (begin..end).zip(&cells) {
+            let mut density = view.learner.density_in(cell);
+            if view.per_cost {
+                density /= view.ledger.cost(slot as Slot) as f32;
+            }
             if density < limit {
-                self.offer(view, Offer { slot: slot as Slot, density, stamp });
-                limit = self.limit(view);
+                let stamp = self.stamps[slot];
+                self.pool.offer(Offer { slot: slot as Slot, density, stamp }, most);
+                limit = self.pool.limit(most);
             }
         }
-    }
-
-    /// Below which density an entry finds a place in the pool.
-    fn limit(&self, view: &View<'_>) -> f32 {
-        if self.pool.len() < pool_size(view) {
-            return f32::INFINITY;
-        }
-        self.pool.iter().map(|offer| offer.density).fold(0.0, f32::max)
-    }
-
-    fn offer(&mut self, view: &View<'_>, offer: Offer) {
-        if let Some(known) = self.pool.iter_mut().find(|known| known.slot == offer.slot) {
-            *known = offer;
-            return;
-        }
-        if self.pool.len() >= pool_size(view) {
-            let highest = self.pool.iter().enumerate().max_by(|a, b| a.1.density.total_cmp(&b.1.density));
-            match highest {
-                Some((at, highest)) if highest.density > offer.density => _ = self.pool.swap_remove(at),
-                _ => return,
-            }
-        }
-        self.pool.push(offer);
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.stamps.capacity() * size_of::<u32>()
-            + self.classes.capacity()
-            + self.pool.capacity() * size_of::<Offer>()
+        self.stamps.capacity() * size_of::<u32>() + self.classes.capacity() + self.pool.memory()
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         if self.classes.iter().any(|&class| class & TAKEN != 0) {
             return Err("density: an entry is marked as taken, though nothing is being decided".into());
         }
-        if self.pool.iter().any(|offer| offer.slot as usize >= self.stamps.len()) {
-            return Err("density: an entry on offer is not resident".into());
-        }
-        Ok(())
+        self.pool.check(self.stamps.len())
     }
-}
-
-fn pool_size(view: &View<'_>) -> usize {
-    if view.sized { POOL_SIZED } else { POOL_UNIT }
 }
 
 /// Marks a class: the density of a class so large is infinite.
 const TAKEN: Class = 0x80;
-/// Entries scored by one search.
-const SWEEP: usize = 64;
-/// Offers kept where all entries cost the same.
-const POOL_UNIT: usize = 4;
-/// Offers kept where they do not.
-const POOL_SIZED: usize = 16;
+/// Entries scored by one search, and offers kept, where all entries cost the same.
+const UNIT: Search = Search { sweep: 32, pool: 8 };
+/// Where they do not: the least per cost are rarer, and one newcomer may need the room of many.
+const SIZED: Search = Search { sweep: 64, pool: 16 };
+/// The larger of the two.
+const MOST_SWEPT: usize = if UNIT.sweep > SIZED.sweep { UNIT.sweep } else { SIZED.sweep };
 /// An offer is scored again if its density has grown by this factor.
 const RECONSIDER: f32 = 1.5;
 
@@ -265,13 +241,13 @@ mod tests {
     fn an_entry_used_since_it_was_found_is_not_on_offer() {
         let (mut residents, ledger, learner) = residents(300);
         residents.clamp_ages(0, 4990);
-        (0..5).for_each(|slot| residents.touch(slot, 0, slot));
+        (0..9).for_each(|slot| residents.touch(slot, 0, slot));
         let view = view(&ledger, &learner);
         let first = residents.take_least(&view).slot;
-        assert!(first < 5 && residents.pool.iter().all(|offer| offer.slot < 5));
-        (0..5).for_each(|slot| residents.touch(slot, 34, 5000));
-        for _ in 0..290 {
-            assert!(residents.take_least(&view).slot >= 5);
+        assert!(first < 9 && residents.pool.slots().all(|slot| slot < 9));
+        (0..9).for_each(|slot| residents.touch(slot, 34, 5000));
+        for _ in 0..200 {
+            assert!(residents.take_least(&view).slot >= 9);
         }
     }
 
@@ -281,7 +257,7 @@ mod tests {
         let view = view(&ledger, &learner);
         for slot in [7, 63] {
             let stamp = residents.stamp(slot);
-            residents.offer(&view, Offer { slot, density: 1.0, stamp });
+            residents.pool.offer(Offer { slot, density: 1.0, stamp }, view.pool_size());
         }
         residents.swap_remove(7);
         assert_eq!(residents.choose(&view).map(|offer| (offer.slot, offer.stamp)), Some((7, 63)));

@@ -5,7 +5,7 @@ mod common;
 
 use common::{eventually, hush, lock, planted_panic, threads_named, watchdog};
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -125,7 +125,7 @@ fn panics_of_one_are_no_concern_of_the_others() {
     let processor = processor();
     let broken = Arc::new(AtomicBool::new(false));
     let well = builder(&processor).build().expect("a valid configuration");
-    let clock = BrokenClock { origin: Instant::now(), broken: Arc::clone(&broken) };
+    let clock = BrokenClock { origin: Instant::now(), calls: AtomicU64::new(0), broken: Arc::clone(&broken) };
     let ill = [
         builder(&processor).policy(PolicyKind::Custom(Arc::new(|_| Box::new(Panics)))),
         builder(&processor).listener(|_| planted_panic()),
@@ -136,7 +136,8 @@ fn panics_of_one_are_no_concern_of_the_others() {
         broken.store(false, Ordering::Relaxed);
         ill.iter().for_each(overfill);
         broken.store(true, Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(round));
+        // From here on some turns and some looks for deadlines panic.
+        thread::sleep(Duration::from_millis(5 * round));
         overfill(&well);
         eventually("the well one is served", || well.cost() <= 100);
     }
@@ -236,16 +237,20 @@ impl Policy for Panics {
     fn clear(&mut self) {}
 }
 
-/// Panics on the processor's thread, while it is broken.
+/// Panics on the processor's thread at every other call, while it is broken: in the midst of a turn, and between turns.
 struct BrokenClock {
     origin: Instant,
+    calls: AtomicU64,
     broken: Arc<AtomicBool>,
 }
 
 impl Clock for BrokenClock {
     fn now(&self) -> Duration {
-        if self.broken.load(Ordering::Relaxed) && thread::current().name() == Some(SHARED) {
-            planted_panic();
+        if thread::current().name() == Some(SHARED) {
+            let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+            if self.broken.load(Ordering::Relaxed) && !calls.is_multiple_of(2) {
+                planted_panic();
+            }
         }
         self.origin.elapsed()
     }

@@ -10,6 +10,8 @@ use common::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
+use tollgate::clock::ManualClock;
 use tollgate::policy::PolicyKind;
 use tollgate::{Cache, Cause, Computed, InsertOptions, Inserted, Loaded, Maintenance, Op, Reservation, Tag};
 
@@ -150,6 +152,28 @@ fn a_load_that_began_before_its_group_was_removed_brings_nothing() {
         let Reservation::Vacant(vacancy) = cache.get_or_reserve(&7) else { panic!("it was removed") };
         vacancy.insert_loaded(Loaded::new(2, 1).tag(Tag(1)));
         assert_eq!(cache.tag(&7), RED);
+        check(&cache);
+    }
+}
+
+#[test]
+fn a_refresh_of_what_leaves_with_its_group_brings_nothing() {
+    for brings in [None, RED, BLUE] {
+        let clock = ManualClock::new();
+        let cache: Numbers = Cache::builder(100, 100)
+            .maintenance(Maintenance::Manual)
+            .clock(clock.clone())
+            .refresh_after(Duration::from_secs(1))
+            .build()
+            .expect("a valid configuration");
+        insert(&cache, 7, RED);
+        clock.advance(Duration::from_secs(1));
+        let Reservation::Vacant(vacancy) = cache.get_or_reserve(&7) else { panic!("it is due") };
+        assert_eq!(cache.remove_tag(Tag(1)), 1);
+        let mut loaded = Loaded::new(1, 1);
+        loaded.tag = brings;
+        vacancy.insert_loaded(loaded);
+        assert_eq!(cache.len(), 0);
         check(&cache);
     }
 }

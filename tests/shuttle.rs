@@ -102,7 +102,7 @@ fn inserts_into_a_full_strict_cache() {
 
 #[test]
 fn removes_make_room_in_a_strict_cache() {
-    let threads: &[&[Call]] = &[&[Remove(1), Get(0)], &[Insert(2), Get(2)]];
+    let threads: &[&[Call]] = &[&[Remove(1), Get(0)], &[Insert(2), Get(0)]];
     explore(Scenario { before: &[Insert(0), Insert(1), Wait], threads, ..STRICT });
 }
 

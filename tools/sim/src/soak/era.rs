@@ -104,10 +104,12 @@ pub(super) fn play(
     let stats = cache.stats();
     (era.panics, era.peak, era.bound) = (stats.callback_panics, stats.peak_cost, bound.into_inner());
     // The residents of the end are announced to nobody.
-    let resident = cache.len() as u64;
-    account.handed_back.fetch_add(resident, Ordering::Relaxed);
+    cache.retain(|_, value| {
+        account.hand_back(value);
+        true
+    });
     drop(cache);
-    era.violations.extend(account.audit(0).map(|wrong| format!("after the end: {wrong}")));
+    era.violations.extend(account.audit(0, 0).map(|wrong| format!("after the end: {wrong}")));
     Ok(era)
 }
 
@@ -152,6 +154,18 @@ fn verify(cache: &Soaked, account: &Account, bound: u64, idle: Option<Duration>)
         wrong
             .push(format!("{} loads under way, {} panics of the policy", stats.loading, stats.policy_panics));
     }
-    wrong.extend(account.audit(census.entries as u64));
+    if cache.cost() != census.cost || cache.len() != census.entries {
+        wrong.push(format!(
+            "{census:?}, but a cost of {} and {} rows by the counters",
+            cache.cost(),
+            cache.len()
+        ));
+    }
+    let mut not_loaded = 0;
+    cache.retain(|_, value| {
+        not_loaded += u64::from(!value.loaded);
+        true
+    });
+    wrong.extend(account.audit(census.entries as u64, not_loaded));
     wrong
 }

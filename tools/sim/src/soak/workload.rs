@@ -15,8 +15,8 @@ pub(super) const PLANTED: &str = "planted";
 /// Counts what left, and panics now and then.
 pub(super) fn listener(account: &'static Account) -> impl Fn(Event<Arc<Token>>) + Send + Sync + 'static {
     let calls = AtomicU64::new(0);
-    move |_event| {
-        account.announce();
+    move |event| {
+        account.announce(&event.value);
         if calls.fetch_add(1, Ordering::Relaxed) % 10_007 == 10_006 {
             std::panic::panic_any(PLANTED);
         }
@@ -61,8 +61,7 @@ impl<'a> Worker<'a> {
     }
 
     fn value(&mut self) -> Arc<Token> {
-        let tag = self.below(1 << 20);
-        Arc::new(Token::new(tag, self.account))
+        Arc::new(Token::new(self.below(1 << 20), false, self.account))
     }
 
     pub(super) fn step(&mut self) {
@@ -70,7 +69,7 @@ impl<'a> Worker<'a> {
         match self.below(1000) {
             0..=549 => drop(cache.get(&key)),
             550..=729 => self.insert(key),
-            730..=789 => cache.remove(&key).into_iter().for_each(|_| self.account.hand_back()),
+            730..=789 => cache.remove(&key).into_iter().for_each(|value| self.account.hand_back(&value)),
             790..=839 => self.load(key),
             840..=879 => self.compute(key),
             880..=919 => _ = cache.update(&key, |value| _ = value.tag),
@@ -82,7 +81,7 @@ impl<'a> Worker<'a> {
             }
             980..=989 => {
                 let removed = cache.remove_many(&[key, key + 7]);
-                removed.into_iter().flatten().for_each(|_| self.account.hand_back());
+                removed.into_iter().flatten().for_each(|value| self.account.hand_back(&value));
             }
             990..=998 => cache.run_pending(),
             _ => self.rare(),
@@ -106,8 +105,8 @@ impl<'a> Worker<'a> {
     }
 
     fn settle<T>(&self, outcome: Result<T, InsertError<Arc<Token>>>) {
-        if outcome.is_err() {
-            self.account.hand_back();
+        if let Err(error) = outcome {
+            self.account.hand_back(&error.into_value());
         }
     }
 
@@ -127,11 +126,11 @@ impl<'a> Worker<'a> {
             (true, 2) => Op::Recost(cost),
             _ => Op::Keep,
         });
-        if fresh.is_some() {
-            self.account.hand_back();
+        if let Some(unused) = fresh {
+            self.account.hand_back(&unused);
         }
         match outcome {
-            Ok(Computed::Removed(_)) => self.account.hand_back(),
+            Ok(Computed::Removed(value)) => self.account.hand_back(&value),
             other => self.settle(other),
         }
     }
@@ -142,8 +141,7 @@ impl<'a> Worker<'a> {
             if choice == 0 {
                 std::panic::panic_any(PLANTED);
             }
-            self.account.loaded.fetch_add(1, Ordering::Relaxed);
-            self.value()
+            Arc::new(Token::new(self.below(1 << 20), true, self.account))
         };
         match choice {
             0..=3 => {

@@ -14,7 +14,10 @@ use std::time::Duration;
 use tollgate::clock::Clock;
 use tollgate::key::{KeyHash, KeyHasher, SecretHasher};
 use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
-use tollgate::{Cache, Event, Maintenance, Op};
+use tollgate::{
+    BuildError, Cache, Event, Expiry, InsertError, InsertOptions, Lifespan, Living, Maintenance, Op,
+    Reservation,
+};
 
 /// The places where the cache runs code that is not its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,12 @@ enum Site {
     Choose,
     Update,
     Read,
+    Clone,
+    Drop,
+    Load,
+    ExpiryCreate,
+    ExpiryUpdate,
+    ExpiryRead,
     PolicyHit,
     PolicyMiss,
     PolicyAdmit,
@@ -40,7 +49,7 @@ enum Site {
     PolicyClear,
 }
 
-const SITES: [Site; 19] = [
+const SITES: [Site; 25] = [
     Site::Hash,
     Site::Weigher,
     Site::ReplaceIf,
@@ -50,6 +59,12 @@ const SITES: [Site; 19] = [
     Site::Choose,
     Site::Update,
     Site::Read,
+    Site::Clone,
+    Site::Drop,
+    Site::Load,
+    Site::ExpiryCreate,
+    Site::ExpiryUpdate,
+    Site::ExpiryRead,
     Site::PolicyHit,
     Site::PolicyMiss,
     Site::PolicyAdmit,
@@ -95,6 +110,42 @@ impl Clock for FaultyClock {
     fn now(&self) -> Duration {
         self.1.pass(Site::Clock);
         Duration::from_millis(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A value whose `Clone` and `Drop` may panic.
+struct Frail(Arc<Value>, Fault);
+
+impl Clone for Frail {
+    fn clone(&self) -> Self {
+        self.1.pass(Site::Clone);
+        Self(Arc::clone(&self.0), self.1.clone())
+    }
+}
+
+impl Drop for Frail {
+    fn drop(&mut self) {
+        // A second panic on the way out of the first would be the end of the process, and no fault of the cache.
+        if !std::thread::panicking() {
+            self.1.pass(Site::Drop);
+        }
+    }
+}
+
+struct FaultyExpiry(Fault);
+
+impl Expiry<Frail> for FaultyExpiry {
+    fn after_create(&self, _: &Living<'_, Frail>) -> Lifespan {
+        self.0.pass(Site::ExpiryCreate);
+        Lifespan::For(Duration::from_secs(3600))
+    }
+    fn after_update(&self, _: &Living<'_, Frail>, _: Duration) -> Lifespan {
+        self.0.pass(Site::ExpiryUpdate);
+        Lifespan::Keep
+    }
+    fn after_read(&self, _: &Living<'_, Frail>) -> Lifespan {
+        self.0.pass(Site::ExpiryRead);
+        Lifespan::For(Duration::from_secs(7200))
     }
 }
 
@@ -186,7 +237,7 @@ struct Setup {
     idles: bool,
 }
 
-type Faulty = Cache<u64, Value, FaultyHasher>;
+type Faulty = Cache<u64, Frail, FaultyHasher>;
 
 fn build(setup: Setup, fault: &Fault, books: &Arc<Books>) -> Option<Faulty> {
     let policed = fault.clone();
@@ -200,98 +251,116 @@ fn build(setup: Setup, fault: &Fault, books: &Arc<Books>) -> Option<Faulty> {
         .clock(FaultyClock(AtomicU64::new(0), fault.clone()))
         .policy(policy)
         .key_hasher(FaultyHasher(SecretHasher::new(), fault.clone()))
-        .weigher(move |value: &Value| {
+        .weigher(move |value: &Frail| {
             weighed.pass(Site::Weigher);
-            1 + value.tag % 3
+            1 + value.0.tag % 3
         })
-        .replace_if(move |old: &Value, new: &Value| {
+        .replace_if(move |old: &Frail, new: &Frail| {
             judged.pass(Site::ReplaceIf);
-            !(old.tag + new.tag).is_multiple_of(7)
+            !(old.0.tag + new.0.tag).is_multiple_of(7)
         })
-        .listener(move |event: Event<Value>| {
-            heard.hear(event);
+        .listener(move |event: Event<Frail>| {
+            heard.hear_id(event.value.0.id, event.cause);
             told.pass(Site::Listener);
         });
     if setup.idles {
-        builder = builder.time_to_idle(Duration::from_secs(3600));
+        builder = builder.time_to_idle(Duration::from_secs(3600)).expiry(FaultyExpiry(fault.clone()));
     }
     // A clock that panics at once fails the build.
     catch_unwind(AssertUnwindSafe(|| builder.build().unwrap())).ok()
 }
 
-/// A value that its owner may lose by a panic: then nobody is told, and it is dropped.
+/// One call, and the values that its owner may lose by a panic: then nobody is told, and they are dropped.
 struct Call<'a> {
     books: &'a Arc<Books>,
+    fault: &'a Fault,
     made: Mutex<Vec<usize>>,
+    /// Loaded: their caller cannot know whether the cache has kept them.
+    loaded: &'a Mutex<Vec<usize>>,
 }
 
 impl Call<'_> {
-    fn value(&self, tag: u64) -> Value {
+    fn value(&self, tag: u64) -> Frail {
         let value = self.books.value(tag);
         lock(&self.made).push(value.id);
+        Frail(Arc::new(value), self.fault.clone())
+    }
+
+    fn load(&self, tag: u64) -> Frail {
+        self.fault.pass(Site::Load);
+        let value = self.value(tag);
+        lock(self.loaded).push(value.0.id);
         value
+    }
+
+    fn hand_back(&self, value: Frail) {
+        // Before it is dropped, which may panic.
+        self.books.hand_back_id(value.0.id);
+    }
+
+    fn settle<T>(&self, outcome: Result<T, InsertError<Frail>>) {
+        if let Err(error) = outcome {
+            self.hand_back(error.into_value());
+        }
     }
 }
 
 /// One step of the history. What it hands back goes into the books.
-fn step(cache: &Faulty, call: &Call<'_>, fault: &Fault, number: u64) {
-    let (key, books) = (number * 7 % 41, call.books);
-    match number % 16 {
-        0..=4 => _ = books.hand_back_refused(cache.try_insert(key, call.value(number), 0)),
-        5 => _ = books.hand_back_refused(cache.try_insert(key, call.value(number), 9)),
+fn step(cache: &Faulty, call: &Call<'_>, number: u64) {
+    let (key, fault) = (number * 7 % 41, call.fault);
+    match number % 20 {
+        0..=4 => call.settle(cache.try_insert(key, call.value(number), 0)),
+        5 => call.settle(cache.try_insert(key, call.value(number), 9)),
         6 | 7 => _ = cache.get_with(&(number % 41), |_| fault.pass(Site::Read)),
-        8 => {
-            if let Some(value) = cache.remove(&key) {
-                books.hand_back(value);
-            }
-        }
+        8 => cache.remove(&key).into_iter().for_each(|value| call.hand_back(value)),
         9 => cache.retain(|_, value| {
             fault.pass(Site::Retain);
-            value.tag % 5 != 0
+            value.0.tag % 5 != 0
         }),
-        10 => {
-            let outcome = cache.compute(&key, |_| {
-                fault.pass(Site::Choose);
-                Op::Put { value: call.value(number), cost: 0 }
-            });
-            _ = books.hand_back_refused(outcome);
-        }
+        10 => call.settle(cache.compute(&key, |_| {
+            fault.pass(Site::Choose);
+            Op::Put { value: call.value(number), cost: 0 }
+        })),
         11 => {
             let grown = number % 9;
-            let outcome = cache.compute(&(number % 41), |_| Op::Recost(grown));
-            _ = books.hand_back_refused(outcome);
+            call.settle(cache.compute(&(number % 41), |_| Op::Recost(grown)));
         }
         12 => _ = cache.update(&key, |_| fault.pass(Site::Update)),
         13 => cache.set_max_cost(20 + number % 11),
-        14 if number % 48 == 14 => cache.clear(),
-        14 => _ = cache.insert_with_ttl_booked(call, key, number),
+        14 if number % 60 == 14 => cache.clear(),
+        14 => {
+            let time_to_live = Some(Duration::from_secs(3600));
+            let options = InsertOptions { time_to_live, ..Default::default() };
+            call.settle(cache.try_insert_with(key, call.value(number), 2, options));
+        }
+        15 => drop(cache.get_or_insert_with(&key, 1, || call.load(number))),
+        16 => match cache.get_or_reserve(&key) {
+            Reservation::Present(value) => drop(value),
+            Reservation::Vacant(vacancy) => drop(vacancy.insert(call.load(number), 2)),
+        },
+        17 => drop((cache.get(&(number % 41)), cache.get_many(&[key, key + 1, key + 2]))),
+        18 => {
+            let items = [0, 1, 2].map(|next| (key + next, call.value(number + next), 0));
+            // All of them, before anything of a refused one is dropped.
+            let refused: Vec<_> = cache.insert_many(items).into_iter().filter_map(Result::err).collect();
+            let refused: Vec<_> = refused.into_iter().map(InsertError::into_value).collect();
+            refused.iter().for_each(|value| call.books.hand_back_id(value.0.id));
+        }
         _ => cache.run_pending(),
     }
 }
 
-trait Booked {
-    fn insert_with_ttl_booked(&self, call: &Call<'_>, key: u64, number: u64) -> bool;
-}
-
-impl Booked for Faulty {
-    fn insert_with_ttl_booked(&self, call: &Call<'_>, key: u64, number: u64) -> bool {
-        let options =
-            tollgate::InsertOptions { time_to_live: Some(Duration::from_secs(3600)), ..Default::default() };
-        call.books.hand_back_refused(self.try_insert_with(key, call.value(number), 2, options))
-    }
-}
-
-const STEPS: u64 = 240;
+const STEPS: u64 = 160;
 
 /// Plays the history with one fault; returns how often its site was called.
 fn play(setup: Setup, site: Site, at: u64) -> u64 {
     let fault = Fault { site, at, calls: Arc::default() };
     let books = Books::new();
     let Some(cache) = build(setup, &fault, &books) else { return fault.calls.load(Ordering::Relaxed) };
-    let mut failed = 0;
+    let (mut failed, loaded) = (0, Mutex::default());
     for number in 0..STEPS {
-        let call = Call { books: &books, made: Mutex::default() };
-        if catch_unwind(AssertUnwindSafe(|| step(&cache, &call, &fault, number))).is_err() {
+        let call = Call { books: &books, fault: &fault, made: Mutex::default(), loaded: &loaded };
+        if catch_unwind(AssertUnwindSafe(|| step(&cache, &call, number))).is_err() {
             failed += 1;
             // The caller lost the value of a call that panicked, if the cache had not taken it.
             books.forgive(&lock(&call.made));
@@ -309,11 +378,19 @@ fn play(setup: Setup, site: Site, at: u64) -> u64 {
         stats.callback_panics + stats.policy_panics + failed <= 1,
         "{site:?} at {at}, {setup:?}: {stats}"
     );
-    for key in 1000..1100 {
-        books.hand_back_refused(cache.try_insert(key, books.value(key), 1));
-    }
+    let call = Call { books: &books, fault: &fault, made: Mutex::default(), loaded: &loaded };
+    (1000..1100).for_each(|key| call.settle(cache.try_insert(key, call.value(key), 1)));
     assert!(!cache.is_empty());
-    audit_to_the_end(cache, &books);
+    settle(&cache);
+    let mut resident = Vec::new();
+    cache.retain(|_, value| {
+        resident.push(value.0.id);
+        true
+    });
+    books.forgive(&lock(&loaded));
+    books.audit(&resident);
+    drop(cache);
+    books.audit_drops();
     calls
 }
 
@@ -323,6 +400,8 @@ fn everywhere(setup: Setup) {
         let mut runs = 0;
         for site in SITES {
             let calls = play(setup, site, u64::MAX);
+            let is_expiry = matches!(site, Site::ExpiryCreate | Site::ExpiryUpdate | Site::ExpiryRead);
+            assert!(calls > 0 || (is_expiry && !setup.idles), "{site:?} is never called");
             (1..=calls).for_each(|at| _ = play(setup, site, at));
             runs += calls;
         }
@@ -405,4 +484,62 @@ fn a_policy_that_panics_once_more_when_it_is_dropped_harms_nobody() {
             audit_to_the_end(cache, &books);
         }
     });
+}
+
+/// Nobody waits for a listener but those who ask to: writers go on, within the budget, while it sleeps.
+#[test]
+fn a_listener_that_never_ends_holds_up_nobody_but_wait() {
+    watchdog(|| {
+        let books = Books::new();
+        let (heard, gate) = (books.clone(), Arc::new(Mutex::new(())));
+        let closed = lock(&gate);
+        let shut = gate.clone();
+        let cache = Cache::<u64, Value>::builder(1000, 100)
+            .listener(move |event| {
+                heard.hear(event);
+                drop(lock(&shut));
+            })
+            .build()
+            .unwrap();
+        // Without a thread of its own each writer would be the one to deliver: here it is the processor, now and then a writer.
+        let writer = cache.clone();
+        let made = books.clone();
+        let helper = std::thread::spawn(move || {
+            for key in 0..5_000 {
+                made.hand_back_refused(writer.try_insert(key, made.value(key), 1));
+                assert!(writer.cost() <= 100 + writer.slack());
+            }
+        });
+        for key in 0..50 {
+            assert!(cache.get_with(&key, |value| value.tag).is_none_or(|tag| tag == key));
+            cache.check().unwrap();
+        }
+        drop(closed);
+        helper.join().unwrap();
+        audit_to_the_end(cache, &books);
+    });
+}
+
+/// Run by the next test, in a process of its own that can start no thread.
+#[test]
+#[ignore = "for a process that can start no thread"]
+fn child_that_can_start_no_thread() {
+    let refused = Cache::<u64, u64>::builder(100, 10).build();
+    assert_eq!(refused.err(), Some(BuildError::NoThread));
+    let cache = Cache::<u64, u64>::builder(100, 10).maintenance(Maintenance::Inline).build().unwrap();
+    (0..100).for_each(|key| _ = cache.insert(key, key, 1));
+    settle(&cache);
+    println!("without a thread");
+}
+
+#[test]
+fn a_processor_that_cannot_be_started_is_a_typed_error() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_can_start_no_thread", "--ignored", "--test-threads=1", "--nocapture"])
+        // No system has room for such a stack.
+        .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("without a thread"), "{said}");
 }

@@ -5,13 +5,16 @@
 //! | `simulate` | policy engines alone | which policy, which budget; beside the optimum |
 //! | `analyze` | nothing | what the trace is like |
 //! | `replay` | the real, threaded cache | whether it keeps its promises, and how fast |
+//! | `soak` | the real, threaded cache; no trace | whether it keeps its promises for hours, under everything at once |
+//! | `hostile` | hashers, policies and caches; no trace | what an attacker who chooses keys can do |
 //!
-//! Exit codes: 0 done; 1 the cache broke a promise in a replay; 2 the arguments or a file are wrong, said on standard error.
+//! Exit codes: 0 done; 1 the cache broke a promise in a replay, a soak or under attack; 2 the arguments or a file are wrong, said on standard error.
 
 mod analyze;
 mod budget;
 mod command_line;
 mod failure;
+mod hostile;
 mod optimum;
 mod output;
 mod policies;
@@ -19,6 +22,7 @@ mod progress;
 mod replay;
 mod report;
 mod simulate;
+mod soak;
 mod source;
 mod trace;
 
@@ -41,6 +45,10 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     /// Play traces through the real, threaded cache, cache-aside, and watch its budget.
     Replay(replay::ReplayArgs),
+    /// Everything at once on real caches, with the oracle every second.
+    Soak(soak::SoakArgs),
+    /// What an attacker who chooses keys can do, by hasher and by policy.
+    Hostile(hostile::HostileArgs),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +56,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
     };
     match outcome {
         Ok(code) => code,

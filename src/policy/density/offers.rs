@@ -63,6 +63,17 @@ impl Offers {
         }
     }
 
+    /// The entries of two slots have changed places.
+    pub(super) fn exchanged(&mut self, one: Slot, other: Slot) {
+        for offer in &mut self.list {
+            offer.slot = match offer.slot {
+                slot if slot == one => other,
+                slot if slot == other => one,
+                slot => slot,
+            };
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.list.clear();
     }

@@ -102,13 +102,7 @@ impl Residents {
     pub(super) fn exchange(&mut self, one: Slot, other: Slot) {
         self.stamps.swap(one as usize, other as usize);
         self.classes.swap(one as usize, other as usize);
-        for offer in &mut self.pool {
-            if offer.slot == one {
-                offer.slot = other;
-            } else if offer.slot == other {
-                offer.slot = one;
-            }
-        }
+        self.pool.exchanged(one, other);
     }
 
     /// Takes the least valuable entry that was found and is not taken yet. There is one.

@@ -325,7 +325,7 @@ fn step(cache: &Faulty, call: &Call<'_>, number: u64) {
             let grown = number % 9;
             call.settle(cache.compute(&(number % 41), |_| Op::Recost(grown)));
         }
-        12 => _ = cache.update(&key, |_| fault.pass(Site::Update)),
+        12 => (0..41).for_each(|key| _ = cache.update(&key, |_| fault.pass(Site::Update))),
         13 => cache.set_max_cost(20 + number % 11),
         14 if number % 60 == 14 => cache.clear(),
         14 => {

@@ -326,7 +326,7 @@ fn step(cache: &Faulty, call: &Call<'_>, number: u64) {
             call.settle(cache.compute(&(number % 41), |_| Op::Recost(grown)));
         }
         12 => (0..41).for_each(|key| _ = cache.update(&key, |_| fault.pass(Site::Update))),
-        13 => cache.set_max_cost(20 + number % 11),
+        13 => [8, 20 + number % 11].into_iter().for_each(|max_cost| cache.set_max_cost(max_cost)),
         14 if number % 60 == 14 => cache.clear(),
         14 => {
             let time_to_live = Some(Duration::from_secs(3600));

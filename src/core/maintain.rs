@@ -216,7 +216,7 @@ impl<V> Core<V> {
     }
 
     /// Commands make the policy want to hear of reads.
-    fn whet(&self, commands: usize) {
+    pub(super) fn whet(&self, commands: usize) {
         let appetite = self.appetite.load(Ordering::Relaxed) + commands * READS_PER_COMMAND;
         self.appetite.store(appetite.min(MOST_APPETITE), Ordering::Relaxed);
     }

@@ -140,7 +140,11 @@ impl<V> Core<V> {
                 self.settle_all(decisions, departed);
                 for returning in &mut batch[done..] {
                     match self.take_one_back(returning, now, decisions, departed) {
-                        Return::Entered => returns.entries += 1,
+                        Return::Entered => {
+                            returns.entries += 1;
+                            // In a cache that hits from the first request on, nothing else would make the policy hear of it.
+                            self.whet(1);
+                        }
                         Return::Rejected => returns.rejected += 1,
                         Return::Expired => returns.expired += 1,
                         Return::Present => returns.present += 1,

@@ -165,54 +165,6 @@ impl<V> Core<V> {
         None
     }
 
-    /// Drops every live row that `keep` does not want. `keep` runs under one shard's exclusive lock.
-    pub(crate) fn retain(&self, mut keep: impl FnMut(KeyHash, &V) -> bool) {
-        self.keep_time();
-        for number in 0..self.store.shards() {
-            let mut departed = Vec::new();
-            {
-                let mut shard = self.store.write(number);
-                // All questions come before the first removal: a panicking closure leaves the shard as it was.
-                let unwanted: Vec<(u64, Cause)> = shard
-                    .rows()
-                    .filter_map(|row| {
-                        // What is in its grace may yet be served: it is judged like what lives.
-                        if !row.is_live(self.settings.idle, 0, || self.now()) {
-                            Some((row.index, Cause::Expired))
-                        } else if keep(row.key(), &row.value) {
-                            None
-                        } else {
-                            Some((row.index, Cause::Removed))
-                        }
-                    })
-                    .collect();
-                for (index, cause) in unwanted {
-                    if let Some(place) = shard.place_of(index) {
-                        let row = shard.remove(place);
-                        if cause == Cause::Removed {
-                            // A refresh of what is not wanted must not bring it back.
-                            shard.loads.overtake(row.key());
-                            shard.tally.removed(row.cost());
-                        }
-                        let logged = shard.log_remove(index);
-                        self.mark_first(number, logged);
-                        departed.push(Departed::new(row, cause));
-                    }
-                }
-            }
-            self.settle_departures(number, departed);
-        }
-    }
-
-    /// What is left to do when the owner took many rows out of a shard. With no lock held.
-    pub(super) fn settle_departures(&self, number: usize, departed: Vec<Departed<V>>) {
-        if !departed.is_empty() {
-            self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
-            self.deliver(departed);
-            self.maintain(Scope::From(number));
-        }
-    }
-
     /// Gives back the cost of what its owner took out of a shard. In a strict cache, the engine is told first: else
     /// another writer could take room that the engine believes to be taken still, and be turned away after its insert
     /// returned true.

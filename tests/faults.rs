@@ -257,7 +257,7 @@ fn build(setup: Setup, fault: &Fault, books: &Arc<Books>) -> Option<Faulty> {
         })
         .replace_if(move |old: &Frail, new: &Frail| {
             judged.pass(Site::ReplaceIf);
-            (old.0.tag + new.0.tag) % 7 != 0
+            !(old.0.tag + new.0.tag).is_multiple_of(7)
         })
         .listener(move |event: Event<Frail>| {
             heard.hear_id(event.value.0.id, event.cause);

@@ -139,7 +139,7 @@ impl Model {
     }
 
     fn resize(&mut self, number: u16) {
-        let max_cost = [1 + u64::from(number % 600), u64::MAX][usize::from(number % 13 == 0)];
+        let max_cost = [1 + u64::from(number % 600), u64::MAX][usize::from(number.is_multiple_of(13))];
         let mut effects = Vec::new();
         self.engine.set_max_cost(max_cost, &mut effects);
         self.carry_out(&effects);
@@ -148,7 +148,7 @@ impl Model {
     /// The engine takes over what it has learned itself, or what is left of that after some damage.
     fn hand_on(&mut self, number: u16) {
         let mut knowledge = self.engine.knowledge();
-        let intact = number % 4 == 0;
+        let intact = number.is_multiple_of(4);
         if !intact && !knowledge.is_empty() {
             let at = usize::from(number / 4) % knowledge.len();
             match number % 4 {
@@ -168,7 +168,7 @@ impl Model {
         remembered.sort_by(|a, b| b.keepsake.worth.total_cmp(&a.keepsake.worth));
         let max_cost = self.engine.ledger().max_cost();
         let mut engine = Engine::new(self.kind.clone(), PolicyConfig { max_cost, ..self.config });
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             engine.learn(&self.engine.knowledge());
         }
         let before = std::mem::take(&mut self.resident);

@@ -92,7 +92,8 @@ struct Crowded(SecretHasher);
 impl KeyHasher for Crowded {
     fn hash_key<Q: Hash + ?Sized>(&self, key: &Q) -> KeyHash {
         let KeyHash { index, conflict } = self.0.hash_key(key);
-        KeyHash { index: ((index % 12) << 32) | (index % 12), conflict }
+        let twelfth = index % 12;
+        KeyHash { index: (twelfth << 32) | twelfth, conflict }
     }
 }
 
@@ -274,7 +275,6 @@ impl<K: TestKey, S: KeyHasher + Clone> World<K, S> {
         InsertOptions {
             time_to_live: per_insert.then(|| lives[numbers.below(4) as usize]),
             if_present: numbers.below(6) == 0,
-            tag: None,
         }
     }
 

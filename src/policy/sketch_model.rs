@@ -49,7 +49,7 @@ impl Model {
                 self.sketch.age();
                 self.halve();
             }
-            8 if times % 16 == 0 => {
+            8 if times.is_multiple_of(16) => {
                 self.sketch.clear();
                 self.truth.clear();
                 self.counted = 0;

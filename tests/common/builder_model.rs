@@ -75,7 +75,7 @@ fn exercise(cache: &Cache<u64, u64>) {
         if let Some(value) = cache.get(&(key / 2)) {
             assert_eq!(value, key / 2);
         }
-        if key % 7 == 0 {
+        if key.is_multiple_of(7) {
             cache.remove(&(key / 3));
         }
     }

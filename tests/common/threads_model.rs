@@ -97,7 +97,7 @@ fn step(
             bound.fetch_max(max_cost + slack, Ordering::Relaxed);
             cache.set_max_cost(max_cost);
         }
-        19 if number % 4 == 0 => cache.clear(),
+        19 if number.is_multiple_of(4) => cache.clear(),
         19 => cache.retain(|_, value| value.tag % 7 != 0),
         20 => {
             let items = (0..4).map(|next| ((key + next) % 24, value(), cost));

@@ -210,8 +210,11 @@ impl Bare {
         let index = u64::from(key % 24);
         match what % 12 {
             0..=7 => {
-                let deadline =
-                    if shift % 7 == 0 { number } else { self.now_ms.saturating_add(number >> (shift % 64)) };
+                let deadline = if shift.is_multiple_of(7) {
+                    number
+                } else {
+                    self.now_ms.saturating_add(number >> (shift % 64))
+                };
                 self.version += 1;
                 let write = Write { index, version: self.version, cost: 1, deadline: Some(deadline) };
                 let mut effects = Vec::new();

@@ -275,6 +275,7 @@ impl<K: TestKey, S: KeyHasher + Clone> World<K, S> {
         InsertOptions {
             time_to_live: per_insert.then(|| lives[numbers.below(4) as usize]),
             if_present: numbers.below(6) == 0,
+            tag: None,
         }
     }
 

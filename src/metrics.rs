@@ -53,6 +53,9 @@ pub const COUNTERS: &[(&str, &str, &str)] = &[
         "cause: error, abandoned, overtaken",
         "loads whose value was not kept, or that had none",
     ),
+    ("tollgate_refreshes_total", "", "of the loads, those of keys that had a value"),
+    ("tollgate_refreshes_failed_total", "", "of these, those that brought no value"),
+    ("tollgate_served_stale_total", "", "reads that were served a value that was due or stale"),
     ("tollgate_panics_total", "of: callback, policy", "panics that were contained"),
 ];
 
@@ -141,6 +144,9 @@ impl Stats {
             ("overtaken", self.loads_overtaken),
         ];
         publish.counters("tollgate_loads_lost_total", "cause", &lost);
+        publish.counter("tollgate_refreshes_total", self.refreshes);
+        publish.counter("tollgate_refreshes_failed_total", self.refreshes_failed);
+        publish.counter("tollgate_served_stale_total", self.served_stale);
         let panics = [("callback", self.callback_panics), ("policy", self.policy_panics)];
         publish.counters("tollgate_panics_total", "of", &panics);
     }

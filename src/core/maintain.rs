@@ -7,8 +7,8 @@
 //!
 //! A turn is the same whoever runs it: the processor thread, an inserting thread without room, `wait()`.
 
+use super::decided::Release;
 use super::deliver::Departed;
-use super::write::Release;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
 use crate::engine::{Effect, Engine, Verdict};

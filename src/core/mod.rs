@@ -1,7 +1,8 @@
 //! The core: store, budget, rings and engine, put together.
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
-//! - `write` — the life of an insert and a remove; decides at once only what cannot wait.
+//! - `write` — the life of an insert and a remove.
+//! - `decided` — inserts that cannot wait: decided before they are written.
 //! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
@@ -28,6 +29,7 @@
 //! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`, an `Expiry`), and no value is dropped under one.
 
 mod bulk;
+mod decided;
 mod deliver;
 mod freshness;
 mod inspect;

@@ -9,8 +9,8 @@
 //! Times are told from one instant, that of the call: what was left of a life at the beginning of `save` ends so much later than the beginning
 //! of `restore`, less the time between the two. How long either takes makes no difference.
 
+use super::decided::{Release, Unhold};
 use super::deliver::Departed;
-use super::write::{Release, Unhold};
 use super::{Core, Decisions};
 use crate::clock::{deadline_ms, millis, millis_up};
 use crate::engine::{Due, Remembered, Write};

@@ -3,21 +3,21 @@
 //! An insert is *eager* where it can be: it reserves its cost, writes the row, appends the command to the
 //! shard's log under the same lock, and returns; the engine decides later. Where the cost does not fit into
 //! what is left of `max_cost + slack`, the inserting thread runs a turn of maintenance and tries again; where the cost exceeds the
-//! slack, or others keep taking the room, the insert is *decided at once*: under the engine's mutex the victims leave
-//! first and the row is written last, so that not even this insert ever passes the bound.
+//! slack, or others keep taking the room, the insert is *decided at once* (`decided.rs`): the victims leave first and the row
+//! is written last, so that not even this insert ever passes the bound.
 
+use super::decided::Release;
 use super::deliver::Departed;
 use super::maintain::Scope;
-use super::{Core, Count, Decisions, Lifetime, Maintenance};
+use super::{Core, Count, Lifetime, Maintenance};
 use crate::error::InsertError;
 use crate::flight::FlightId;
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
-use crate::store::{Logged, MAX_ENTRY_COST, NEVER, Place, Shard, Tag};
-use crate::sync::{RwLockWriteGuard, thread};
+use crate::store::{Logged, MAX_ENTRY_COST, Place, Shard, Tag};
+use crate::sync::RwLockWriteGuard;
 use crate::trace;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -37,12 +37,12 @@ pub(crate) struct Request {
 /// What an insert will do to its shard, as seen under the shard's lock.
 pub(super) struct Plan {
     /// Where the row that gives way is.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     /// Its cost; 0 if there is none.
-    old_cost: u64,
+    pub(super) old_cost: u64,
     /// What its departure will be called.
     displaced: Cause,
-    deadline: u64,
+    pub(super) deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,
     /// The time, where a time to idle or to refresh is set. Asked for before anything has changed: a clock may be the user's, and
@@ -52,7 +52,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Whether a live row of the same key gives way.
-    fn is_update(&self) -> bool {
+    pub(super) fn is_update(&self) -> bool {
         self.place.is_some() && self.displaced == Cause::Replaced
     }
 }
@@ -75,26 +75,6 @@ pub(super) enum Refusal {
     Absent,
     Overtaken,
     TooCostly { cost: u64, max_cost: u64 },
-}
-
-/// Why an insert that was decided at once was not written.
-enum AtOnce {
-    Refused(Refusal),
-    Rejected,
-    /// The caller's `replace_if`, or the clock, panicked: its panic goes on where no lock is held.
-    Panicked(Box<dyn Any + Send>),
-}
-
-/// The end of an insert that was decided at once: whether it was an update and what it displaced, or why it failed.
-type Decided<V> = Result<(bool, Option<Departed<V>>), AtOnce>;
-
-/// What became of one try to decide at once.
-enum Try<V> {
-    Done(Decided<V>),
-    /// Somebody wrote to the shard since it was settled.
-    Unsettled,
-    /// Somebody has yet to give back the cost of what he took out, for which he may need the engine's mutex.
-    NoRoom,
 }
 
 /// What became of an eager attempt.
@@ -284,123 +264,6 @@ impl<V> Core<V> {
         written.old.take()
     }
 
-    /// Decides before it writes. Holds everybody else's reservations back meanwhile.
-    #[cold]
-    fn write_decided(&self, request: &Request, value: V) -> Result<bool, InsertError<V>> {
-        self.count(Count::DecidedAtOnce, 1);
-        let mut value = Some(value);
-        let outcome = loop {
-            match self.decide(|decisions, departed| self.try_decide(request, &mut value, decisions, departed))
-            {
-                Some(Try::Done(outcome)) => break Some(outcome),
-                Some(Try::Unsettled | Try::NoRoom) => thread::yield_now(),
-                None => break None,
-            }
-        };
-        let refusal = match outcome {
-            Some(Ok((updated, old))) => {
-                old.into_iter().for_each(|old| self.depart(old));
-                return Ok(updated);
-            }
-            Some(Err(refusal)) => refusal,
-            None => AtOnce::Rejected,
-        };
-        let value = value.expect("a value that was refused, or whose policy panicked, was not written");
-        Err(match refusal {
-            AtOnce::Refused(refusal) => self.refuse(refusal, value),
-            AtOnce::Rejected => {
-                self.count(Count::Rejections, 1);
-                self.count(Count::RejectedAtOnce, 1);
-                self.count(Count::RejectedCost, request.cost);
-                InsertError::Rejected(value)
-            }
-            AtOnce::Panicked(panic) => resume_unwind(panic),
-        })
-    }
-
-    /// Settles everything and decides on `request`, while nobody else may reserve.
-    fn try_decide(
-        &self,
-        request: &Request,
-        value: &mut Option<V>,
-        decisions: &mut Decisions,
-        departed: &mut Vec<Departed<V>>,
-    ) -> Try<V> {
-        self.budget.hold();
-        // The hold ends however this ends: a policy may be the user's, and panic.
-        let _unhold = Unhold(self);
-        let due = decisions.engine.next_due();
-        let outcome = loop {
-            self.drain_reads(decisions);
-            self.settle_all(decisions, departed);
-            let outcome = self.decide_one(request, value, decisions, departed);
-            if !matches!(outcome, Try::Unsettled) {
-                break outcome;
-            }
-        };
-        // No log tells the processor of this entry: if it is to wake earlier, it has to hear so.
-        if decisions.engine.next_due().is_some_and(|now_due| due.is_none_or(|due| now_due < due)) {
-            self.bell.ring();
-        }
-        outcome
-    }
-
-    /// One try to decide on and write `request`, with its shard locked and its past known to the engine.
-    fn decide_one(
-        &self,
-        request: &Request,
-        value: &mut Option<V>,
-        decisions: &mut Decisions,
-        departed: &mut Vec<Departed<V>>,
-    ) -> Try<V> {
-        let number = self.store.shard_of(request.key.index);
-        let mut shard = self.store.write(number);
-        if shard.pending() > 0 {
-            return Try::Unsettled;
-        }
-        // Nobody is to be evicted for an insert that would not be written after all.
-        if self.budget.occupied().saturating_sub(decisions.engine.ledger().used()) > self.budget.slack() {
-            return Try::NoRoom;
-        }
-        let fresh = value.as_ref().expect("the value is taken by the write that ends the loop");
-        let plan = match catch_unwind(AssertUnwindSafe(|| self.plan(&shard, request, fresh))) {
-            Ok(Ok(plan)) => plan,
-            Ok(Err(refusal)) => return Try::Done(Err(AtOnce::Refused(refusal))),
-            Err(panic) => return Try::Done(Err(AtOnce::Panicked(panic))),
-        };
-        let max_cost = self.budget.max_cost();
-        if request.cost > max_cost {
-            return Try::Done(Err(AtOnce::Refused(Refusal::TooCostly { cost: request.cost, max_cost })));
-        }
-        let (index, version) = (request.key.index, shard.next_version());
-        let deadline = (plan.deadline != NEVER).then_some(plan.deadline);
-        decisions
-            .engine
-            .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
-        // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
-        let mut freed = Release(self, 0);
-        if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
-            return Try::Done(Err(AtOnce::Rejected));
-        }
-        if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
-            if let Some(place) = shard.place_of(index) {
-                departed.push(Departed::new(shard.remove(place), Cause::Evicted));
-                freed.1 += plan.old_cost;
-            }
-            decisions.engine.remove(index);
-            return Try::NoRoom;
-        }
-        freed.1 = 0;
-        let value = value.take().expect("checked above");
-        // Victims may have left this very shard, and their leaving may have moved the row.
-        let plan = Plan { place: shard.place_of(index), ..plan };
-        let (old, write) = self.put(&mut shard, request, &plan, value);
-        if write.deadline != deadline {
-            decisions.engine.reschedule(index, write.deadline);
-        }
-        Try::Done(Ok((plan.is_update(), old)))
-    }
-
     /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
     pub(super) fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
@@ -438,7 +301,7 @@ impl<V> Core<V> {
     }
 
     /// Puts a new row in the place of what the plan found; tells what that was, and what the engine is to decide.
-    fn put(
+    pub(super) fn put(
         &self,
         shard: &mut Shard<V>,
         request: &Request,
@@ -535,21 +398,3 @@ impl<V> Core<V> {
 
 /// How often, in commands of one shard, a writer looks whether room is getting scarce.
 const EARLY_HELP: usize = 16;
-
-/// Gives cost back.
-pub(super) struct Release<'a, V>(pub(super) &'a Core<V>, pub(super) u64);
-
-impl<V> Drop for Release<'_, V> {
-    fn drop(&mut self) {
-        self.0.budget.release(self.1);
-    }
-}
-
-/// Ends the hold on reservations.
-pub(super) struct Unhold<'a, V>(pub(super) &'a Core<V>);
-
-impl<V> Drop for Unhold<'_, V> {
-    fn drop(&mut self) {
-        self.0.budget.unhold();
-    }
-}

@@ -25,7 +25,7 @@ cargo +nightly fuzz --version >/dev/null 2>&1 ||
   skip "cargo-fuzz could not be installed"
 
 sanitizer=${SANITIZER:-address}
-threaded=" concurrent_consistency concurrent_loads "
+threaded=" concurrent_consistency "
 ./seeds.py
 mkdir -p artifacts
 cargo +nightly fuzz build -s "$sanitizer" 2>&1 | tail -1

@@ -28,7 +28,8 @@
 //!    ([`strict`](Builder::strict)). [`Stats::peak_cost`] shows the peak. No hidden unit is added to a cost;
 //!    [counting the bookkeeping](Builder::charge_overhead) is an option.
 //! 2. **Read your writes.** After an insert returned true, every thread sees that value or a later one, until it
-//!    leaves. After a remove or a clear returned, no older value is ever seen again.
+//!    leaves. After a remove or a clear returned, no older value is ever seen again (but by a `restore`: a snapshot knows nothing of
+//!    what was removed since).
 //! 3. **Nothing is dropped silently.** When maintenance lags, the inserting thread helps. Only the statistics of
 //!    *reads* are lossy, and the loss is [counted](Stats::reads_lost).
 //! 4. **Every value is accounted for exactly once**: handed back to the caller, or given to the
@@ -44,7 +45,7 @@
 //! # Choosing the numbers
 //!
 //! `max_cost` is the budget. `num_counters` sizes the frequency sketch and should be about ten times the number of
-//! entries that fit; the memory for it is about one byte per counter, taken as the cache fills. `tollgate analyze` and
+//! entries that fit; the memory for it is two to three bytes per counter, taken as the cache fills. `tollgate analyze` and
 //! `tollgate simulate` in the repository recommend both from a trace of yours.
 //!
 //! # Forking

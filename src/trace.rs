@@ -14,7 +14,8 @@
 //! | callback panic | event, warn | `cache`, `cause` | a listener or a destructor panicked |
 //!
 //! The target is `tollgate`. Reads and writes that have nothing to wait for tell nothing, whatever the level. Neither keys nor values are told: `index`
-//! is the one half of a key's hash that gives nothing away (the other half of an integer is the integer).
+//! is the half of a key's hash that tells less (the other half of an integer is the integer); it is no cipher all the same: keep these
+//! logs from those who choose keys. A subscriber must not panic.
 //!
 //! A subscriber is user code: nothing is told while a lock is held.
 

@@ -642,3 +642,31 @@ fn loads_and_writes_in_disorder() {
         check(&cache);
     });
 }
+
+/// A destructor of a value that the cache did not take may ask for the very key.
+#[test]
+fn a_refused_value_is_dropped_when_its_load_is_over() {
+    static CACHE: std::sync::OnceLock<Cache<u64, Asks>> = std::sync::OnceLock::new();
+    static ARMED: AtomicU64 = AtomicU64::new(0);
+    #[derive(Clone)]
+    struct Asks(u64);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            if ARMED.swap(0, Ordering::SeqCst) == 1 {
+                let cache = CACHE.get().expect("it was set");
+                assert_eq!(cache.get_or_insert_with(&1, 1, || Asks(9)).0, 9);
+            }
+        }
+    }
+    watchdog(|| {
+        let cache = CACHE.get_or_init(|| Cache::new(100, 100).unwrap());
+        let loaded = cache.get_or_insert_with(&1, 1_000_000, || {
+            ARMED.store(1, Ordering::SeqCst);
+            Asks(1)
+        });
+        assert_eq!(loaded.0, 1);
+        assert_eq!(cache.peek(&1).map(|value| value.0), Some(9), "that of the destructor's load");
+        cache.wait().unwrap();
+        cache.check().unwrap();
+    });
+}

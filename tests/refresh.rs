@@ -852,3 +852,49 @@ fn refreshes_agree_with_a_model() {
         assert_eq!((cache.len(), cache.cost()), (0, 0));
     }
 }
+
+/// An update that was seen is not undone by a refresh that began before it, even if the `Expiry` panicked after it.
+#[test]
+fn an_update_that_panics_half_way_overtakes_a_refresh() {
+    struct Panics;
+    impl tollgate::Expiry<u64> for Panics {
+        fn after_update(&self, _: &tollgate::Living<'_, u64>, _: Duration) -> tollgate::Lifespan {
+            panic!("planted")
+        }
+    }
+    let clock = ManualClock::new();
+    let cache: Cache<u64, u64> = Cache::builder(100, 100)
+        .maintenance(Maintenance::Manual)
+        .clock(clock.clone())
+        .refresh_after(Duration::from_secs(1))
+        .expiry(Panics)
+        .build()
+        .unwrap();
+    cache.insert(1, 1, 1);
+    clock.advance(Duration::from_secs(2));
+    let Reservation::Vacant(lead) = cache.get_or_reserve(&1) else { panic!("it is due") };
+    let update = || cache.update(&1, |value| *value = 2);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(update)).is_err());
+    assert_eq!(cache.peek(&1), Some(2));
+    lead.insert(1, 1);
+    assert_eq!(cache.peek(&1), Some(2), "the refresh was overtaken");
+    cache.check().unwrap();
+}
+
+/// What its owner removes is not served any more, though its time was over.
+#[test]
+fn a_stale_value_is_removed_by_compute() {
+    let clock = ManualClock::new();
+    let cache: Cache<u64, u64> = Cache::builder(100, 100)
+        .maintenance(Maintenance::Manual)
+        .clock(clock.clone())
+        .time_to_live(Duration::from_secs(1))
+        .stale_while_revalidate(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    cache.insert(1, 1, 1);
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(cache.compute(&1, |_| tollgate::Op::Remove).unwrap(), tollgate::Computed::Absent);
+    assert_eq!(cache.get_or_insert_with(&1, 1, || 2), 2);
+    cache.check().unwrap();
+}

@@ -239,3 +239,34 @@ fn a_tag_shared_by_all_and_a_tag_for_each_cost_the_same() {
         check(&cache);
     }
 }
+
+/// Whoever asks after the removal is not given what was read before it, even if the flight he joined was overtaken since.
+#[test]
+fn an_overtaken_load_gives_nothing_of_a_group_that_was_removed() {
+    common::watchdog(|| {
+        let cache = cache();
+        let Reservation::Vacant(lead) = cache.get_or_reserve(&1) else { panic!("a fresh cache") };
+        assert_eq!(cache.remove_tag(Tag(7)), 0);
+        thread::scope(|scope| {
+            let later = scope.spawn(|| cache.get_or_insert_with(&1, 1, || 2));
+            thread::sleep(Duration::from_millis(50));
+            cache.remove(&1);
+            assert_eq!(lead.insert_loaded(Loaded::new(1, 1).tag(Tag(7))), 1);
+            assert_eq!(later.join().unwrap(), 2);
+        });
+        check(&cache);
+    });
+}
+
+/// A load that is long under way does not remember every group for ever.
+#[test]
+fn a_load_outlives_any_number_of_removed_groups() {
+    common::watchdog(|| {
+        let cache = cache();
+        let Reservation::Vacant(lead) = cache.get_or_reserve(&1) else { panic!("a fresh cache") };
+        (0..20_000).for_each(|tag| _ = cache.remove_tag(Tag(tag)));
+        assert_eq!(lead.insert_loaded(Loaded::new(1, 1).tag(Tag(77_777))), 1);
+        assert_eq!(cache.get(&1), None, "it may have been among those that are forgotten");
+        check(&cache);
+    });
+}

@@ -77,6 +77,11 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// [inserts](crate::Stats::inserts), those that do not come in are dropped here and count as nothing; the listener hears of neither. An entry that makes room for a
     /// restored one is evicted as ever. Costs are those that were saved: no weigher is asked.
     ///
+    /// A snapshot knows nothing of what happened after it was made: what was removed since, or is removed while this runs, may come back.
+    /// Tags are not in it, so that `remove_tag` does not find what was restored: where groups matter, remove what may
+    /// be out of date by key, or do not restore. Ages begin anew ([`refresh_after`](crate::Builder::refresh_after)), and what was saved without
+    /// a time to live has none here either, whatever the builder says.
+    ///
     /// # Blocking
     /// Takes the engine's mutex, and holds back writers who need room, for up to 64 entries at a time; values are deserialised with no lock held.
     ///

@@ -139,6 +139,7 @@ impl<V> Core<V> {
                 departed.push(Departed::new(shard.remove(place), Cause::Evicted));
                 freed.1 += plan.old_cost;
             }
+            decisions.births.take(index);
             decisions.engine.remove(index);
             return Try::NoRoom;
         }

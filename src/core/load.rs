@@ -4,6 +4,7 @@
 //! where it waits for another's flight; a task awaits it.
 
 use super::{Core, Count, Lifetime, Request};
+use crate::error::InsertError;
 use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
 use crate::store::Tag;
@@ -151,7 +152,9 @@ impl<V> Core<V> {
         let flight = shard.loads.begin(key);
         drop(shard);
         let (core, flight, is_refresh) = (Home::Lent(self), Some(flight), seen.value.is_some());
-        let lead = Lead { core, flight, is_refresh, span: trace::load(self.name(), key.index) };
+        // The lead first: if a subscriber panics, the flight is abandoned.
+        let mut lead = Lead { core, flight, is_refresh, span: trace::Span::none() };
+        lead.span = trace::load(self.name(), key.index);
         self.count(Count::Loads, 1);
         self.count(Count::Refreshes, u64::from(lead.is_refresh));
         seen.retime.inspect(|retime| self.retime(retime));
@@ -288,10 +291,14 @@ impl<'a, V> Lead<'a, V> {
         // A listener may ask for the very key: it is called when the flight has landed.
         let core = self.core.clone();
         self.span.ended(trace::End::Loaded);
-        core.delivering_after(|| self.commit(loaded))
+        let (kept, refused) = core.delivering_after(|| self.commit(loaded));
+        // Its destructor may ask for the very key, too.
+        drop(refused);
+        kept
     }
 
-    fn commit(&mut self, loaded: Loaded<V>) -> V
+    /// What was loaded, and once more if the cache did not take it.
+    fn commit(&mut self, loaded: Loaded<V>) -> (V, Option<InsertError<V>>)
     where
         V: Clone,
     {
@@ -306,10 +313,9 @@ impl<'a, V> Lead<'a, V> {
             tag,
             flight: Some(flight.id()),
         };
-        // A value that the cache does not take is dropped: there is one more of it.
-        let _ = self.core.insert(request, value);
-        let ended = self.delist();
-        let is_ended = tag.is_some_and(|tag| ended.contains(&tag));
+        let refused = self.core.insert(request, value).err();
+        self.delist();
+        let is_ended = tag.is_some_and(|tag| self.flight().has_ended(tag.0));
         // Whoever has joined holds the flight; nobody joins any more.
         if is_ended {
             // Some may have joined after their group was removed, and may not be given what was read before: they look again.
@@ -320,7 +326,7 @@ impl<'a, V> Lead<'a, V> {
         } else {
             self.flight = None;
         }
-        kept
+        (kept, refused)
     }
 
     /// Gives an error to all who joined and to the caller.
@@ -351,11 +357,11 @@ impl<'a, V> Lead<'a, V> {
         self.flight.as_ref().expect("a flight that has landed leads nobody")
     }
 
-    /// Sees to it that nobody joins the flight any more; returns the groups that were removed while it was under way.
-    fn delist(&self) -> Vec<Tag> {
+    /// Sees to it that nobody joins the flight any more.
+    fn delist(&self) {
         let flight = self.flight();
         let store = &self.core.store;
-        store.write(store.shard_of(flight.key().index)).loads.end(flight.key(), flight.id())
+        store.write(store.shard_of(flight.key().index)).loads.end(flight.key(), flight.id());
     }
 
     fn end(&mut self, outcome: Outcome<V>) {

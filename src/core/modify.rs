@@ -59,6 +59,8 @@ impl<V> Core<V> {
         self.keep_time();
         let mut shard = self.store.write(self.store.shard_of(key.index));
         let Some(place) = self.live(&shard, key) else { return false };
+        // First of all: a closure, an `Expiry` or a clock that panics may leave a changed value behind.
+        shard.loads.overtake(key);
         change(&mut shard.at_mut(place).value);
         self.changed(shard, place);
         true
@@ -74,8 +76,31 @@ impl<V> Core<V> {
         let number = self.store.shard_of(key.index);
         let mut shard = self.store.write(number);
         let place = self.live(&shard, key);
+        if place.is_some() {
+            // See `update`.
+            shard.loads.overtake(key);
+        }
         match (choose(place.map(|place| &mut shard.at_mut(place).value)), place) {
             (Op::Put { value, cost }, _) => self.put_computed(shard, key, cost, value),
+            (Op::Remove, None) => {
+                shard.loads.overtake(key);
+                // A value past its time may be there still, and be served by the methods that load.
+                let stale =
+                    shard.place_of(key.index).filter(|&place| shard.at(place).conflict == key.conflict);
+                let gone = stale.map(|place| {
+                    let row = shard.remove(place);
+                    let logged = shard.log_remove(key.index);
+                    self.mark_first(number, logged);
+                    (row, logged)
+                });
+                drop(shard);
+                if let Some((row, logged)) = gone {
+                    self.give_back(number, row.cost());
+                    self.after_write(number, logged);
+                    self.depart(Departed::new(row, Cause::Expired));
+                }
+                Ok(Done::Absent)
+            }
             (_, None) => Ok(Done::Absent),
             (Op::Keep, Some(place)) => {
                 self.changed(shard, place);

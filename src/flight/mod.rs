@@ -26,6 +26,7 @@ use crate::key::KeyHash;
 use crate::sync::{Arc, Condvar, Mutex, thread_local};
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
@@ -34,6 +35,16 @@ use std::task::{Context, Poll, Wake, Waker};
 pub(crate) struct Flight<V> {
     key: KeyHash,
     state: Mutex<State<V>>,
+    /// The groups that were removed since the flight began. It keeps them when it is overtaken: whoever has joined by then is not to
+    /// be given what is out of date.
+    ended: Mutex<Ended>,
+}
+
+/// Groups of entries, by number: these, or all.
+#[derive(Default)]
+struct Ended {
+    groups: HashSet<u64>,
+    all: bool,
 }
 
 enum State<V> {
@@ -56,7 +67,7 @@ pub(crate) struct FlightId(usize);
 
 impl<V> Flight<V> {
     pub(crate) fn new(key: KeyHash) -> Self {
-        Self { key, state: Mutex::new(State::Aloft(Waiters::default())) }
+        Self { key, state: Mutex::new(State::Aloft(Waiters::default())), ended: Mutex::default() }
     }
 
     pub(crate) fn key(&self) -> KeyHash {
@@ -65,6 +76,25 @@ impl<V> Flight<V> {
 
     pub(crate) fn id(&self) -> FlightId {
         FlightId(std::ptr::from_ref(self).addr())
+    }
+
+    /// A group of entries was removed: the flight brings none of it. O(1).
+    pub(crate) fn end_group(&self, group: u64) {
+        let mut ended = self.ended.lock();
+        if ended.all {
+            return;
+        }
+        ended.groups.insert(group);
+        if ended.groups.len() >= MOST_ENDED {
+            // A long flight is not to remember without end: it brings nothing that is of any group.
+            *ended = Ended { groups: HashSet::new(), all: true };
+        }
+    }
+
+    /// Whether the group was removed since the flight began.
+    pub(crate) fn has_ended(&self, group: u64) -> bool {
+        let ended = self.ended.lock();
+        ended.all || ended.groups.contains(&group)
     }
 
     /// Waits for the flight to land.
@@ -83,6 +113,9 @@ impl<V> Flight<V> {
         }
     }
 }
+
+/// The groups that a flight remembers one by one.
+const MOST_ENDED: usize = 4096;
 
 /// Those who wait: a seat each, so that leaving takes no search.
 #[derive(Default)]

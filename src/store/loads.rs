@@ -11,13 +11,7 @@ use crate::sync::Arc;
 ///
 /// Letting go of a flight here drops no value: its leader holds it too, until it has landed.
 pub(crate) struct Loads<V> {
-    flights: Table<Listed<V>>,
-}
-
-struct Listed<V> {
-    flight: Arc<Flight<V>>,
-    /// The groups that were removed since the flight began: it may not bring an entry of theirs.
-    ended: Vec<Tag>,
+    flights: Table<Arc<Flight<V>>>,
 }
 
 impl<V> Loads<V> {
@@ -31,21 +25,21 @@ impl<V> Loads<V> {
 
     /// The flight that a caller may join.
     pub(crate) fn find(&self, key: KeyHash) -> Option<&Arc<Flight<V>>> {
-        self.listed(key).map(|listed| &listed.flight)
+        let place = self.flights.find(key.index, |flight| flight.key() == key)?;
+        Some(self.flights.at(place))
     }
 
     /// Whether this very flight may bring an entry with that tag: neither was it overtaken, nor the group removed meanwhile.
     pub(crate) fn admits(&self, key: KeyHash, id: FlightId, tag: Option<Tag>) -> bool {
-        self.listed(key)
-            .filter(|listed| listed.flight.id() == id)
-            .is_some_and(|listed| tag.is_none_or(|tag| !listed.ended.contains(&tag)))
+        self.find(key)
+            .filter(|flight| flight.id() == id)
+            .is_some_and(|flight| tag.is_none_or(|tag| !flight.has_ended(tag.0)))
     }
 
     /// Lists a new flight. There is none for the key.
     pub(crate) fn begin(&mut self, key: KeyHash) -> Arc<Flight<V>> {
         let flight = Arc::new(Flight::new(key));
-        let listed = Listed { flight: Arc::clone(&flight), ended: Vec::new() };
-        self.flights.insert(key.index, listed, |listed| listed.flight.key().index);
+        self.flights.insert(key.index, Arc::clone(&flight), |flight| flight.key().index);
         flight
     }
 
@@ -57,16 +51,14 @@ impl<V> Loads<V> {
         }
     }
 
-    /// Takes this very flight out, if it is still listed; returns the groups that were removed since it began.
-    pub(crate) fn end(&mut self, key: KeyHash, id: FlightId) -> Vec<Tag> {
-        self.take(key, |flight| flight.id() == id).map_or_else(Vec::new, |listed| listed.ended)
+    /// Takes this very flight out, if it is still listed.
+    pub(crate) fn end(&mut self, key: KeyHash, id: FlightId) {
+        self.take(key, |flight| flight.id() == id);
     }
 
     /// A group is being removed: no flight that is under way brings an entry of it. O(flights).
-    pub(crate) fn end_tag(&mut self, tag: Tag) {
-        for listed in self.flights.iter_mut().filter(|listed| !listed.ended.contains(&tag)) {
-            listed.ended.push(tag);
-        }
+    pub(crate) fn end_tag(&self, tag: Tag) {
+        self.flights.iter().for_each(|flight| flight.end_group(tag.0));
     }
 
     /// Takes all flights out.
@@ -74,17 +66,11 @@ impl<V> Loads<V> {
         self.flights = Table::new();
     }
 
-    fn listed(&self, key: KeyHash) -> Option<&Listed<V>> {
-        let place = self.flights.find(key.index, |listed| listed.flight.key() == key)?;
-        Some(self.flights.at(place))
-    }
-
     #[cold]
-    fn take(&mut self, key: KeyHash, is_it: impl Fn(&Flight<V>) -> bool) -> Option<Listed<V>> {
-        let place =
-            self.flights.find(key.index, |listed| listed.flight.key() == key && is_it(&listed.flight))?;
-        let listed = self.flights.remove(place, key.index);
-        self.flights.shrink(|listed| listed.flight.key().index);
-        Some(listed)
+    fn take(&mut self, key: KeyHash, is_it: impl Fn(&Flight<V>) -> bool) {
+        if let Some(place) = self.flights.find(key.index, |flight| flight.key() == key && is_it(flight)) {
+            self.flights.remove(place, key.index);
+            self.flights.shrink(|flight| flight.key().index);
+        }
     }
 }

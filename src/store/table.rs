@@ -134,11 +134,6 @@ impl<T> Table<T> {
         self.groups.iter().flat_map(|group| group.places.iter().flatten())
     }
 
-    /// All entries, to be changed: not in what makes their hashes.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.groups.iter_mut().flat_map(|group| group.places.iter_mut().flatten())
-    }
-
     /// Takes all entries out of a table that is of no use any more.
     pub(crate) fn take_entries(&mut self) -> impl Iterator<Item = T> {
         self.groups.iter_mut().flat_map(|group| &mut group.places).filter_map(Option::take)

@@ -51,12 +51,16 @@ impl HitDensity {
         let epochs = words.next()?;
         let unclamped = words.next_u32()?;
         let sized = words.next()? != 0;
-        let sketch = FrequencySketch::load(&mut words)?;
+        let mut sketch = FrequencySketch::load(&mut words)?;
         let ghost = Ghost::load(scale.entries(), &mut words)?;
         // A ghost without memory takes it when it is first needed: as much as the scale says.
         if ghost.memory() == 0 && scale.entries() as usize > believable {
             return None;
         }
+        // As large as the scale wants it, whatever it says of itself; and epochs end as those of such a cache do.
+        sketch.set_entries(2 * scale.entries() as usize);
+        let longest = (scale.entries() / 2).max(super::SHORTEST_EPOCH);
+        let (left, epoch_len) = (left.min(longest), epoch_len.min(longest));
         let monitor = Monitor::load(scale.entries(), &mut words)?;
         let mut learner = Learner::load(scale, &mut words)?;
         if !words.is_empty() {

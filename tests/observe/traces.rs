@@ -315,3 +315,29 @@ fn a_restart_is_told() {
         assert_eq!(listener.spans("restore")[0].fields["entries"], "0");
     });
 }
+
+/// A subscriber that panics fails the call, and the key can be loaded by the next.
+#[test]
+fn a_subscriber_that_panics_leaves_no_load_behind() {
+    struct Panics;
+    impl Subscriber for Panics {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "tollgate"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            planted_panic()
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+    hush();
+    watchdog(|| {
+        let cache = Small::builder(100, 100).maintenance(Maintenance::Manual).build().unwrap();
+        tracing::subscriber::with_default(Panics, || panics(|| cache.get_or_insert_with(&1, 1, || 1)));
+        assert_eq!((cache.stats().loading, cache.get_or_insert_with(&1, 1, || 2)), (0, 2));
+        settle(&cache);
+    });
+}

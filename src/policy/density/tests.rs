@@ -255,3 +255,23 @@ fn nobody_is_kept_out_for_good() {
     engine.check().unwrap();
     assert!(came_in > 0);
 }
+
+/// Knowledge that comes from outside says neither how large the sketch may grow nor how long nothing is to be learned.
+#[test]
+fn crafted_knowledge_takes_no_more_than_its_scale() {
+    let mut honest = HitDensity::new(&config(100));
+    let ledger = Ledger::new(100);
+    (0..1_000).for_each(|n| honest.miss(&ledger, remix(n % 300)));
+    let mut words = honest.knowledge();
+    const LEFT: usize = 3;
+    const EPOCH_LEN: usize = 4;
+    const SKETCH_ENTRIES: usize = 8;
+    assert_eq!(words[SKETCH_ENTRIES], 2 * u64::from(honest.scale.entries()), "the order of the words");
+    (words[LEFT], words[EPOCH_LEN], words[SKETCH_ENTRIES]) = (1 << 27, 1 << 27, 1 << 27);
+    let mut heir = HitDensity::new(&config(100));
+    assert!(heir.learn(&words));
+    let (memory, epochs) = (heir.memory(), heir.epochs);
+    (0..50_000).for_each(|n| heir.miss(&ledger, remix(n)));
+    assert!(heir.epochs > epochs + 10, "{} epochs after {epochs}", heir.epochs);
+    assert!(heir.memory() <= memory + 8192, "{} bytes after {memory}", heir.memory());
+}

@@ -25,14 +25,14 @@ cargo +nightly fuzz --version >/dev/null 2>&1 ||
   skip "cargo-fuzz could not be installed"
 
 sanitizer=${SANITIZER:-address}
-threaded=" concurrent_consistency "
+threaded=" concurrent_consistency concurrent_loads "
 ./seeds.py
 mkdir -p artifacts
 cargo +nightly fuzz build -s "$sanitizer" 2>&1 | tail -1
 
 run() {
   local target=$1 options log=artifacts/$1.log
-  options=(-seed=1 -print_final_stats=1 -timeout=60 -rss_limit_mb=4096 "-artifact_prefix=artifacts/$target-")
+  options=("-seed=${SEED:-1}" -print_final_stats=1 -timeout=60 -rss_limit_mb=4096 "-artifact_prefix=artifacts/$target-")
   [ "$target" != trace_parsers ] || options+=(-dict=corpus/traces.dict)
   if [ $limit = seconds ]; then
     options+=("-max_total_time=$amount")
@@ -58,7 +58,7 @@ for target in fuzz_targets/*.rs; do
   [ -n "$only" ] && [ "$only" != "$target" ] || targets+=("$target")
 done
 export -f run
-export limit amount sanitizer threaded
+export limit amount sanitizer threaded SEED
 printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-1}" -I{} bash -c 'set -euo pipefail; run {}' | tee artifacts/summary
 failed=${PIPESTATUS[1]}
 awk '/executions in/ { sum += $2 } END { print sum " executions" }' artifacts/summary

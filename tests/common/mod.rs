@@ -6,6 +6,7 @@ pub mod builder_model;
 pub mod engine_model;
 pub mod history;
 pub mod key_model;
+pub mod loads_model;
 pub mod matrix_config;
 pub mod model;
 pub mod policy_model;

@@ -100,10 +100,21 @@ fn inserts_into_a_full_strict_cache() {
     explore(Scenario { before: &[Insert(0), Insert(1)], threads, ..STRICT });
 }
 
+/// Whatever gives room back in a strict cache tells the engine of it before anybody can take that room: else a turn that
+/// begins with the other shard would hear first of whoever took it, and turn him away.
 #[test]
-fn removes_make_room_in_a_strict_cache() {
-    let threads: &[&[Call]] = &[&[Remove(1), Get(0)], &[Insert(2), Get(0)]];
-    explore(Scenario { before: &[Insert(0), Insert(1), Wait], threads, ..STRICT });
+fn room_that_is_given_back_in_a_strict_cache() {
+    let threads: [&[&[Call]]; 6] = [
+        &[&[Remove(1)], &[Insert(2), RunPending]],
+        &[&[Take(1)], &[Insert(2), RunPending]],
+        &[&[Costly(1, 1)], &[Insert(2), RunPending]],
+        &[&[Recost(1, 1)], &[Insert(2), RunPending]],
+        &[&[RemoveMany], &[Insert(2), RunPending]],
+        &[&[RetainNone], &[Insert(2), RunPending]],
+    ];
+    for threads in threads {
+        explore(Scenario { before: &[Costly(1, 2), Wait], threads, ..STRICT });
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Books, PATIENCE, Value, audit_to_the_end, settle, watchdog};
+use common::{Books, Value, audit_to_the_end, patience, settle, watchdog};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ fn in_child(what: &str, body: impl FnOnce()) {
     loop {
         // SAFETY: `pid` is a child of this process, and `status` lives.
         match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
-            0 if begun.elapsed() > PATIENCE => {
+            0 if begun.elapsed() > patience() => {
                 // SAFETY: as above.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
                 panic!("{what}: the child hangs");

@@ -23,8 +23,12 @@ use std::time::{Duration, Instant};
 use tollgate::key::{KeyHash, KeyHasher};
 use tollgate::{Cache, Cause, Event, InsertError};
 
-/// Long enough for a loaded machine, short enough to be waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a loaded machine, short enough to be waited for. `TOLLGATE_PATIENCE` is for slower ones yet, in seconds: under
+/// a sanitizer everything takes longer.
+pub fn patience() -> Duration {
+    let asked = std::env::var("TOLLGATE_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(asked.unwrap_or(60))
+}
 
 /// Runs `body` on a thread of its own and fails if it does not end: a deadlock is a failure, not a hang.
 pub fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
@@ -34,8 +38,8 @@ pub fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) ->
         let _ = sender.send(());
         result
     });
-    if receiver.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-        panic!("no end after {PATIENCE:?}: a deadlock");
+    if receiver.recv_timeout(patience()) == Err(RecvTimeoutError::Timeout) {
+        panic!("no end after {:?}: a deadlock", patience());
     }
     runner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -44,7 +48,7 @@ pub fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) ->
 pub fn eventually(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        assert!(start.elapsed() < patience(), "never: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -31,7 +31,8 @@ fn in_child(what: &str, body: impl FnOnce()) {
     loop {
         // SAFETY: `pid` is a child of this process, and `status` lives.
         match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
-            0 if begun.elapsed() > patience() => {
+            // Before the watchdog bites, so that no child is left behind.
+            0 if begun.elapsed() > patience() / 4 => {
                 // SAFETY: as above.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
                 panic!("{what}: the child hangs");

@@ -139,6 +139,8 @@ struct Loader {
     key: u64,
     tag: Option<u64>,
     cost: u64,
+    /// Takes a while, so that something overtakes it.
+    lingers: bool,
 }
 
 impl Loader {
@@ -156,6 +158,9 @@ impl Loader {
     }
 
     fn held(&self, born: u64, tag: Option<u64>) -> Held {
+        if self.lingers {
+            thread::sleep(Duration::from_micros(10));
+        }
         let value = Arc::new(self.books.value(self.key));
         lock(&self.unclear).push(value.id);
         Held { value, key: self.key, born, tag }
@@ -177,7 +182,8 @@ impl Play {
 
     fn loader(&self, key: u64, number: u16) -> Loader {
         let (books, unclear) = (Arc::clone(&self.books), Arc::clone(&self.unclear));
-        Loader { books, unclear, key, tag: tag_of(number), cost: u64::from(number % 4) }
+        let lingers = (number >> 4).is_multiple_of(8);
+        Loader { books, unclear, key, tag: tag_of(number), cost: u64::from(number % 4), lingers }
     }
 
     /// A value that is written, not loaded.

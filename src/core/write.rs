@@ -296,7 +296,7 @@ impl<V> Core<V> {
             return Err(Refusal::Kept);
         }
         let deadline = self.deadline_of(request, value, Some(row));
-        let quiet = row.cost() == request.cost && row.deadline() == deadline;
+        let quiet = row.cost() == request.cost && row.deadline() == deadline && self.may_be_quiet();
         Ok(Plan { place, old_cost: row.cost(), displaced: Cause::Replaced, deadline, quiet, now })
     }
 
@@ -317,6 +317,13 @@ impl<V> Core<V> {
         let deadline = row.expiry(idle, 0, || plan.now);
         let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
         (old.map(|row| Departed::new(row, plan.displaced)), write)
+    }
+
+    /// Whether an update may keep the version of its row. What an `Expiry` says of a read is meant for the value that was read, and is
+    /// carried out by version.
+    #[inline]
+    pub(super) fn may_be_quiet(&self) -> bool {
+        self.settings.expiry.is_none()
     }
 
     /// Changes the value of a row and nothing else. The version stays, and stays sound: a version stands for

@@ -186,12 +186,7 @@ impl<V> Core<V> {
     }
 
     /// Gives the row at a place another deadline, with a new version, and lets the engine know.
-    pub(super) fn set_deadline(
-        &self,
-        shard: RwLockWriteGuard<'_, Shard<V>>,
-        place: Place,
-        deadline: u64,
-    ) {
+    pub(super) fn set_deadline(&self, shard: RwLockWriteGuard<'_, Shard<V>>, place: Place, deadline: u64) {
         if shard.at(place).deadline() != deadline {
             self.set_deadline_anew(shard, place, deadline);
         }

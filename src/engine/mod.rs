@@ -89,7 +89,7 @@ impl Engine {
             ledger: Ledger::new(config.max_cost),
             policy: policy.build(&config),
             wheel: TimerWheel::new(),
-            asked: Asked::new(),
+            asked: Asked::new(config.expected_entries()),
             curve: None,
             victims: Vec::new(),
             discarded: Vec::new(),
@@ -130,7 +130,7 @@ impl Engine {
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
         let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096 + curve
+        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + self.asked.memory() + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns

@@ -2,6 +2,7 @@
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove.
+//! - `pressure` — what a writer does so that decisions keep up.
 //! - `decided` — inserts that cannot wait: decided before they are written.
 //! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
@@ -11,6 +12,7 @@
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `snapshot` — what is remembered for the next process, and how it comes back.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
+//! - `resize`, `rebuild` — another budget; starting over after the policy has panicked.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
 //!
@@ -39,8 +41,11 @@ mod load;
 mod load_many;
 mod maintain;
 mod modify;
+mod pressure;
 mod read;
+mod rebuild;
 mod refresh;
+mod resize;
 #[cfg(feature = "persist")]
 mod snapshot;
 mod tags;

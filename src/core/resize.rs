@@ -1,0 +1,29 @@
+//! Another budget, while the cache works.
+
+use super::Core;
+use crate::trace;
+
+impl<V> Core<V> {
+    /// Changes the budget; what no longer fits is gone when this returns.
+    pub(crate) fn set_max_cost(&self, max_cost: u64) {
+        let max_cost = max_cost.max(1);
+        let span = trace::resize(self.name(), max_cost);
+        let _entered = span.enter();
+        self.decide(|decisions, departed| {
+            self.budget.resize(max_cost, self.settings.slack.of(max_cost));
+            // A writer that read the old limit holds its shard's lock until its command is logged: after one
+            // pass over every shard, all further writes have seen the new limit.
+            for number in 0..self.store.shards() {
+                self.settle_shard(decisions, number, departed);
+            }
+            decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
+            self.carry_out(decisions, departed);
+            // An eviction whose row was rewritten meanwhile took no effect; its command is pending now.
+            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack())
+                && self.store.dirty().any()
+            {
+                self.settle_all(decisions, departed);
+            }
+        });
+    }
+}

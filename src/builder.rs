@@ -27,6 +27,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     listener: Option<Listener<V>>,
     charge_overhead: bool,
     slack: Slack,
+    pin_quota: u64,
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
     ttl_jitter: f64,
@@ -54,6 +55,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             listener: None,
             charge_overhead: false,
             slack: Slack::Share,
+            pin_quota: 0,
             time_to_live: None,
             time_to_idle: None,
             ttl_jitter: 0.0,
@@ -103,6 +105,13 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
     /// they return, one after another.
     pub fn strict(self) -> Self {
         self.slack(0)
+    }
+
+    /// How much of the budget [pinned](Cache::pin) entries may take together, in units of cost; at most `max_cost`. The default is 0: nothing can be
+    /// pinned. What is not taken is there for all entries.
+    pub fn pin_quota(mut self, cost: u64) -> Self {
+        self.pin_quota = cost;
+        self
     }
 
     /// How long entries live after they were written, unless their insert says otherwise. The default, and
@@ -163,6 +172,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             listener: self.listener,
             charge_overhead: self.charge_overhead,
             slack: self.slack,
+            pin_quota: self.pin_quota,
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
             ttl_jitter: self.ttl_jitter,
@@ -238,13 +248,16 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
     /// Builds the cache, and starts its thread if it is to have one.
     ///
     /// # Errors
-    /// If a budget, a number of counters or a duration is 0, the jitter is no share, or the thread cannot be started.
+    /// If a budget, a number of counters or a duration is 0, the quota for pins exceeds the budget, the jitter is no share, or the thread cannot be started.
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
         if self.num_counters == 0 {
             return Err(BuildError::NoCounters);
         }
         if self.max_cost == 0 {
             return Err(BuildError::NoBudget);
+        }
+        if self.pin_quota > self.max_cost {
+            return Err(BuildError::QuotaBeyondBudget);
         }
         let refresh_after = self.freshness.refresh_after();
         if [self.time_to_live, self.time_to_idle, refresh_after].contains(&Some(Duration::ZERO)) {
@@ -267,6 +280,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
                 0
             },
             slack: self.slack,
+            pin_quota: self.pin_quota,
             time_to_live: self.time_to_live,
             freshness: self.freshness,
             jitter: Jitter::new(self.ttl_jitter, seed).ok_or(BuildError::NoShare)?,
@@ -279,7 +293,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             process: std::process::id(),
             seed,
         };
-        let mut engine = Engine::new(self.policy, config);
+        let mut engine = Engine::new(self.policy, config).with_pin_quota(self.pin_quota);
         if self.miss_ratio_curve {
             engine = engine.with_miss_ratio_curve();
         }
@@ -324,6 +338,7 @@ impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
             .field("objective", &self.objective)
             .field("miss_ratio_curve", &self.miss_ratio_curve)
             .field("slack", &self.slack)
+            .field("pin_quota", &self.pin_quota)
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
             .field("freshness", &self.freshness)

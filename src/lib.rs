@@ -95,7 +95,7 @@ pub use crate::core::{Expiry, Lifespan, Living, Loaded, Maintenance, Op, Refresh
 pub use builder::Builder;
 pub use cache::{Cache, Computed, InsertOptions, Inserted, Iter, Reservation, Vacancy};
 pub use engine::MissRatioCurve;
-pub use error::{BuildError, Inconsistency, InsertError, WaitError};
+pub use error::{BuildError, Inconsistency, InsertError, PinError, WaitError};
 pub use key::{KeyHash, KeyHasher};
 pub use life::LifeExpectancy;
 pub use listener::{Cause, Event};

@@ -257,7 +257,7 @@ impl<V> Core<V> {
     }
 
     /// Takes the rows out that the engine decided against.
-    fn carry_out(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
+    pub(super) fn carry_out(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
         let mut effects = std::mem::take(&mut decisions.effects);
         for effect in effects.drain(..) {
             if let Some(gone) = self.take_row(effect, None, decisions) {

@@ -8,6 +8,7 @@
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
 //! - `tags` — groups of entries.
+//! - `pins` — entries that the policy may not touch.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `snapshot` — what is remembered for the next process, and how it comes back.
@@ -41,6 +42,7 @@ mod load;
 mod load_many;
 mod maintain;
 mod modify;
+mod pins;
 mod pressure;
 mod read;
 mod rebuild;
@@ -60,6 +62,7 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+pub(crate) use pins::Pinning;
 pub use refresh::Refresh;
 #[cfg(feature = "persist")]
 pub(crate) use snapshot::{Returning, Returns};
@@ -109,6 +112,8 @@ pub(crate) struct Settings<V> {
     /// Added to every cost; 0 unless the overhead is charged.
     pub(crate) overhead: u64,
     pub(crate) slack: Slack,
+    /// What pinned entries may cost, if the budget is not smaller.
+    pub(crate) pin_quota: u64,
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) jitter: Jitter,
@@ -187,6 +192,9 @@ enum Count {
     RefusedTooCostly,
     RefusedKept,
     RefusedAbsent,
+    RefusedUnpinnable,
+    PinsRefused,
+    PinsLost,
     Rejections,
     RejectedCost,
     RejectedAtOnce,
@@ -218,7 +226,7 @@ impl<V> Core<V> {
         let slack = settings.slack.of(max_cost);
         let (reads, drainer) = AccessRing::new();
         Self {
-            store: Store::new(shards),
+            store: Store::new(shards, settings.pin_quota.min(max_cost)),
             budget: Budget::new(max_cost, slack),
             reads,
             appetite: AtomicUsize::new(0),

@@ -15,10 +15,10 @@ impl<V> Core<V> {
     pub(super) fn rebuild(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
         self.count(Count::PolicyPanics, 1);
         let max_cost = self.budget.max_cost();
-        let num_counters = decisions.engine.ledger().len().saturating_mul(10).max(10);
+        let num_counters = decisions.engine.len().saturating_mul(10).max(10);
         let config =
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
-        let new = Engine::new(PolicyKind::default(), config);
+        let new = Engine::new(PolicyKind::default(), config).with_pin_quota(self.settings.pin_quota);
         let mut old = std::mem::replace(&mut decisions.engine, new);
         // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
         // was what panicked; without births, no victim asks for it.
@@ -26,6 +26,8 @@ impl<V> Core<V> {
         decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
+        // A panic in the midst of lowering the budget.
+        self.undo_pins(&old.pinned(), now);
         for number in 0..self.store.shards() {
             {
                 let mut shard = self.store.write(number);
@@ -34,8 +36,13 @@ impl<V> Core<V> {
                 decisions.commands.clear();
                 for row in shard.rows() {
                     let deadline = row.expiry(self.settings.idle, 0, || now);
-                    let write =
-                        Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
+                    let write = Write {
+                        index: row.index,
+                        version: row.version(),
+                        cost: row.cost(),
+                        deadline,
+                        pinned: shard.pins.has(row.index),
+                    };
                     decisions.engine.write(write, &mut decisions.effects);
                 }
             }

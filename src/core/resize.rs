@@ -9,12 +9,19 @@ impl<V> Core<V> {
         let max_cost = max_cost.max(1);
         let span = trace::resize(self.name(), max_cost);
         let _entered = span.enter();
+        // The clock is the user's: it is asked with no lock held.
+        let now = self.time_to_touch();
         self.decide(|decisions, departed| {
             self.budget.resize(max_cost, self.settings.slack.of(max_cost));
+            self.store.quota().resize(self.pin_limit(max_cost));
             // A writer that read the old limit holds its shard's lock until its command is logged: after one
             // pass over every shard, all further writes have seen the new limit.
             for number in 0..self.store.shards() {
                 self.settle_shard(decisions, number, departed);
+            }
+            if self.store.quota().taken() > self.store.quota().limit() {
+                self.undo_pins(&decisions.engine.pinned(), now);
+                self.settle_all(decisions, departed);
             }
             decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
             self.carry_out(decisions, departed);

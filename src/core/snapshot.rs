@@ -204,13 +204,13 @@ impl<V> Core<V> {
             departed.push(Departed::new(row, Cause::Expired));
         }
         // Nobody is to be evicted for an entry that would not fit after all.
-        if self.budget.occupied().saturating_sub(decisions.engine.ledger().used()) > self.budget.slack() {
+        if self.budget.occupied().saturating_sub(decisions.engine.used()) > self.budget.slack() {
             return Return::NoRoom;
         }
         let version = shard.next_version();
         let ends = returning.deadline.saturating_add(self.settings.freshness.grace_ms).min(NEVER);
         let deadline = Some(ends).filter(|&deadline| deadline != NEVER);
-        let write = Write { index, version, cost, deadline };
+        let write = Write { index, version, cost, deadline, pinned: false };
         decisions.engine.restore(write, returning.note, &mut decisions.effects);
         let mut freed = Release(self, 0);
         if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {

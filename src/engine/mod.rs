@@ -7,7 +7,7 @@
 //!
 //! # Invariants at rest
 //!
-//! - The costs of the ledger add up to at most `max_cost`.
+//! - The costs of the ledger and of what is pinned add up to at most `max_cost`.
 //! - Every entry of the ledger has the version of the last write that the engine has seen for it.
 //! - A newcomer that is turned away costs no resident: victims leave only when somebody comes in.
 //!
@@ -28,6 +28,7 @@ mod asked;
 mod curve;
 pub(crate) mod ledger;
 mod memory;
+mod pins;
 mod room;
 
 use crate::expiry::TimerWheel;
@@ -38,6 +39,8 @@ use curve::Curve;
 pub use curve::MissRatioCurve;
 pub use ledger::{Ledger, Slot};
 pub use memory::Remembered;
+pub(crate) use pins::Known;
+use pins::Pins;
 
 /// Why a row must leave the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +73,16 @@ pub struct Due {
     pub version: u32,
 }
 
-/// Ledger, policy and timer wheel, and a miss-ratio curve if asked for. See the [module](self).
+/// Ledger, policy and timer wheel, what is pinned, and a miss-ratio curve if asked for. See the [module](self).
 pub struct Engine {
+    /// The budget. The ledger's is what the pins leave of it.
+    max_cost: u64,
     ledger: Ledger,
     policy: Box<dyn Policy>,
     wheel: TimerWheel,
+    pins: Pins,
+    /// What pins may take of the budget.
+    pin_quota: u64,
     asked: Asked,
     curve: Option<Box<Curve>>,
     /// Scratch: the victims of one decision.
@@ -87,9 +95,12 @@ impl Engine {
     /// An empty engine.
     pub fn new(policy: PolicyKind, config: PolicyConfig) -> Self {
         Self {
+            max_cost: config.max_cost,
             ledger: Ledger::new(config.max_cost),
             policy: policy.build(&config),
             wheel: TimerWheel::new(),
+            pins: Pins::new(),
+            pin_quota: 0,
             asked: Asked::new(),
             curve: None,
             victims: Vec::new(),
@@ -99,7 +110,7 @@ impl Engine {
 
     /// The same engine, with a live [miss-ratio curve](Self::miss_ratio_curve) that begins now. It takes less than 512 KiB.
     pub fn with_miss_ratio_curve(mut self) -> Self {
-        self.curve = Some(Box::new(Curve::new(self.ledger.max_cost())));
+        self.curve = Some(Box::new(Curve::new(self.max_cost)));
         self
     }
 
@@ -108,7 +119,7 @@ impl Engine {
         other.curve = self.curve.take();
     }
 
-    /// The admitted entries.
+    /// The admitted entries: those that the policy decides upon, not the pinned ones.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -131,7 +142,7 @@ impl Engine {
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
         let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + 4096 + curve
+        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + self.pins.memory() + 4096 + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns
@@ -141,7 +152,10 @@ impl Engine {
             return true;
         }
         let mut effects = std::mem::take(&mut self.discarded);
-        self.write(Write { index, version: 0, cost: cost.max(1), deadline: None }, &mut effects);
+        self.write(
+            Write { index, version: 0, cost: cost.max(1), deadline: None, pinned: false },
+            &mut effects,
+        );
         effects.clear();
         self.discarded = effects;
         false
@@ -160,6 +174,8 @@ impl Engine {
                 curve.hit(index, self.ledger.cost(slot));
             }
             self.policy.hit(&self.ledger, slot);
+            true
+        } else if !self.pins.is_empty() && self.access_pin(index) {
             true
         } else {
             if let Some(curve) = &mut self.curve {
@@ -201,8 +217,14 @@ impl Engine {
 
     /// Decides on a write. What must leave for it, or the row itself if it is turned away, is appended
     /// to `effects`. Expected O(1) and the number of victims.
+    ///
+    /// What is pinned is never turned away and never leaves for others. Its cost, and that of everything else that is pinned, is to stay within
+    /// the [quota](Self::with_pin_quota).
     pub fn write(&mut self, write: Write, effects: &mut Vec<Effect>) {
         debug_assert!(write.cost > 0, "no entry is free");
+        if (write.pinned || !self.pins.is_empty()) && self.write_pin(write, effects) {
+            return;
+        }
         let slot = self.ledger.find(write.index);
         if let Some(curve) = &mut self.curve {
             match slot {
@@ -223,16 +245,18 @@ impl Engine {
         }
         if let Some(slot) = self.ledger.find(index) {
             self.forget(slot, Departure::Removed);
+        } else if !self.pins.is_empty() {
+            self.remove_pin(index);
         }
     }
 
     /// Changes the budget. What must leave is appended to `effects`.
     pub fn set_max_cost(&mut self, max_cost: u64, effects: &mut Vec<Effect>) {
-        self.ledger.set_max_cost(max_cost);
+        self.max_cost = max_cost;
         if let Some(curve) = &mut self.curve {
             curve.resize(max_cost);
         }
-        self.policy.resized(max_cost);
+        self.fit_ledger();
         self.shed(None, effects);
     }
 
@@ -241,6 +265,8 @@ impl Engine {
         self.ledger.clear();
         self.policy.clear();
         self.wheel = TimerWheel::new();
+        self.pins = Pins::new();
+        self.fit_ledger();
         self.asked.clear();
         if let Some(curve) = &mut self.curve {
             curve.clear();
@@ -251,7 +277,7 @@ impl Engine {
     /// ledger until the caller, who can see when it was last read, says [`expire`](Self::expire) or
     /// [`postpone`](Self::postpone).
     pub fn due(&mut self, now_ms: u64) -> Option<Due> {
-        let slot = self.wheel.pop_due(now_ms)?;
+        let Some(slot) = self.wheel.pop_due(now_ms) else { return self.pins.due(now_ms) };
         Some(Due { index: self.ledger.index(slot), version: self.ledger.version(slot) })
     }
 
@@ -262,26 +288,30 @@ impl Engine {
                 curve.forget(due.index);
             }
             self.forget(slot, Departure::Expired);
+        } else if !self.pins.is_empty() {
+            self.expire_pin(due);
         }
     }
 
     /// The due entry lives on until `deadline`.
     pub fn postpone(&mut self, due: Due, deadline: Option<u64>) {
-        if let Some(slot) = self.find_due(due) {
-            self.wheel.schedule(slot, deadline);
+        match self.find_due(due) {
+            Some(slot) => self.wheel.schedule(slot, deadline),
+            None => self.pins.postpone(due, deadline),
         }
     }
 
     /// Changes the deadline of a resident entry.
     pub fn reschedule(&mut self, index: u64, deadline: Option<u64>) {
-        if let Some(slot) = self.ledger.find(index) {
-            self.wheel.schedule(slot, deadline);
+        match self.ledger.find(index) {
+            Some(slot) => self.wheel.schedule(slot, deadline),
+            None => self.pins.reschedule(index, deadline),
         }
     }
 
     /// When [`due`](Self::due) should be asked next, in milliseconds; `None` if nothing is scheduled.
     pub fn next_due(&self) -> Option<u64> {
-        self.wheel.next_due()
+        self.wheel.next_due().into_iter().chain(self.pins.next_due()).min()
     }
 
     /// Verifies ledger, wheel, policy and curve, against each other where they share something. O(n); for tests and fuzzing.
@@ -294,13 +324,9 @@ impl Engine {
             return Err(format!("engine: used {} of {}", self.ledger.used(), self.ledger.max_cost()));
         }
         self.wheel.check(self.ledger.len())?;
+        self.check_pins()?;
         self.curve.as_ref().map_or(Ok(()), |curve| curve.check())?;
         self.policy.check(&self.ledger)
-    }
-
-    /// Whether the entry at `slot` has a deadline on the timer wheel.
-    pub(crate) fn is_scheduled(&self, slot: Slot) -> bool {
-        self.wheel.is_scheduled(slot)
     }
 
     fn find_due(&self, due: Due) -> Option<Slot> {
@@ -361,8 +387,9 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine")
             .field("policy", &self.policy.name())
             .field("entries", &self.ledger.len())
-            .field("used", &self.ledger.used())
-            .field("max_cost", &self.ledger.max_cost())
+            .field("pinned", &self.pins.len())
+            .field("used", &self.used())
+            .field("max_cost", &self.max_cost)
             .finish_non_exhaustive()
     }
 }

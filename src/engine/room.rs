@@ -52,7 +52,7 @@ impl Engine {
     /// Evicts what the policy named. A policy is replaceable and may be wrong; the budget may not: slots
     /// out of range, repeated or protected are ignored, and what is missing is taken from the end.
     /// Returns where `keep` lives afterwards.
-    fn evict_victims(
+    pub(super) fn evict_victims(
         &mut self,
         shortfall: u64,
         keep: Option<Slot>,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHash, KeyHasher};
 use tollgate::policy::{Objective, PolicyKind};
-use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance, Tag};
+use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance, PinError, Tag};
 
 /// One step in its raw form, as a generator or a fuzzer makes it: what, on which key, with which number.
 pub type RawStep = (u8, u8, u16);
@@ -43,11 +43,12 @@ struct Config {
     weighs: bool,
     charges_overhead: bool,
     keeps_some: bool,
+    pin_quota: u64,
     seed: u64,
 }
 
 impl From<RawConfig> for Config {
-    fn from([policy, cost, slack, ttl, tti, flags, seed, _]: RawConfig) -> Self {
+    fn from([policy, cost, slack, ttl, tti, flags, seed, quota]: RawConfig) -> Self {
         let kinds = PolicyKind::ALL;
         let charges_overhead = flags & 2 != 0;
         let unit = if charges_overhead { 1 + Cache::<Pair, Counted, Pairwise>::entry_overhead() } else { 1 };
@@ -63,6 +64,7 @@ impl From<RawConfig> for Config {
             weighs: flags & 1 != 0,
             charges_overhead,
             keeps_some: flags & 4 != 0,
+            pin_quota: max_cost * [0, 1, 2, 4][quota as usize % 4] / 4,
             seed: seed.into(),
         }
     }
@@ -96,6 +98,12 @@ enum Step {
         key: u8,
         tag: Option<Tag>,
     },
+    Pin {
+        key: u8,
+    },
+    Unpin {
+        key: u8,
+    },
     RemoveTag {
         tag: Tag,
     },
@@ -123,8 +131,14 @@ impl From<RawStep> for Step {
             3 => Some(Duration::MAX),
             _ => None,
         };
-        match what % 32 {
-            0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present, tag } },
+        // Divides by seven, lest it always coincides with other choices.
+        let pinned = number.is_multiple_of(7);
+        match what % 35 {
+            0..=11 => {
+                Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present, tag, pinned } }
+            }
+            32 | 33 => Self::Pin { key },
+            34 => Self::Unpin { key },
             12..=17 => Self::Get { key },
             18 => Self::Retime { key, ttl: [None, Some(0), Some(3), Some(30)][usize::from(number) % 4] },
             19 if number % 2 == 0 => Self::SetTag { key, tag },
@@ -204,6 +218,7 @@ struct Present {
     deadline: Option<u64>,
     touched: u64,
     tag: Option<Tag>,
+    pinned: bool,
     /// A turn has passed since it was written: the policy has decided.
     decided: bool,
 }
@@ -211,6 +226,8 @@ struct Present {
 struct World {
     config: Config,
     context: String,
+    /// The key that is being inserted.
+    newcomer: Option<u8>,
     cache: Cache<Pair, Counted, Pairwise>,
     clock: ManualClock,
     now: u64,
@@ -231,6 +248,8 @@ struct Tally {
     removals: u64,
     by_cause: HashMap<Cause, u64>,
     refusals: u64,
+    pins_refused: u64,
+    pins_lost: u64,
     rejected_at_once: u64,
     clears: u64,
 }
@@ -245,6 +264,7 @@ impl World {
             .policy(config.policy.clone())
             .objective(config.objective)
             .seed(config.seed)
+            .pin_quota(config.pin_quota)
             .maintenance(config.maintenance)
             .clock(clock.clone())
             .charge_overhead(config.charges_overhead)
@@ -268,6 +288,7 @@ impl World {
             cache: builder.build().unwrap(),
             config,
             context: String::new(),
+            newcomer: None,
             clock,
             now: 0,
             events,
@@ -291,6 +312,8 @@ impl World {
             Step::Retain { divisor } => self.retain(divisor),
             Step::Clear => self.clear(),
             Step::SetTag { key, tag } => self.set_tag(key, tag),
+            Step::Pin { key } => self.pin(key),
+            Step::Unpin { key } => self.unpin(key),
             Step::RemoveTag { tag } => self.remove_tag(tag),
             Step::Advance { ms } => {
                 self.now += ms;
@@ -304,12 +327,7 @@ impl World {
                 self.cache.wait().unwrap();
                 self.settled();
             }
-            Step::SetMaxCost { max_cost } => {
-                self.cache.set_max_cost(max_cost);
-                self.config.max_cost = max_cost;
-                self.hear(None);
-                assert!(self.cost() <= max_cost.saturating_add(self.cache.slack()), "{}", self.context);
-            }
+            Step::SetMaxCost { max_cost } => self.set_max_cost(max_cost),
         }
     }
 
@@ -319,12 +337,16 @@ impl World {
         self.drops.lock().unwrap().push(0);
         let charged = self.charged(id, cost);
         let before = self.live(key);
+        let had_room = self.has_quota_for(key, charged);
         let value = Counted { id, drops: Arc::clone(&self.drops) };
         let outcome = self.cache.try_insert_with(Pair(key), value, cost, options);
+        self.newcomer = Some(key);
         let left_already = self.hear(Some(id));
+        self.newcomer = None;
         let refused = match outcome {
             Ok(inserted) => {
                 self.accept(key, id, charged, options, before, inserted, left_already);
+                self.expect_pin(key, options, before, had_room, left_already);
                 return;
             }
             Err(error) => error,
@@ -336,7 +358,15 @@ impl World {
                 assert_eq!((*cost, *max_cost), (charged, self.config.max_cost), "{}", self.context);
                 assert!(charged > self.config.max_cost, "{}", self.context);
             }
-            InsertError::Rejected(_) => self.tally.rejected_at_once += 1,
+            InsertError::Rejected(_) => {
+                assert!(!options.pinned, "no policy decides on a pinned entry: {}", self.context);
+                self.tally.rejected_at_once += 1;
+            }
+            InsertError::Unpinnable { cost, left, .. } => {
+                assert!(options.pinned && !self.has_quota_for(key, charged), "{}", self.context);
+                let expected = (charged, self.quota().saturating_sub(self.pinned_cost()) + self.held(key));
+                assert_eq!((*cost, *left), expected, "{}", self.context);
+            }
             InsertError::Kept(_) => {
                 let old = live.unwrap_or_else(|| panic!("kept what is not there: {}", self.context));
                 assert!(self.config.keeps_some && !may_replace(old.id, id), "{}", self.context);
@@ -387,7 +417,104 @@ impl World {
         let decided = self.config.slack == Some(0);
         let keeps_tag = options.if_present && options.tag.is_none();
         let tag = if keeps_tag { before.and_then(|before| before.tag) } else { options.tag };
-        self.present.insert(key, Present { id, cost, deadline, touched: self.now, tag, decided });
+        self.present.insert(key, Present { id, cost, deadline, touched: self.now, tag, pinned: false, decided });
+    }
+
+    /// Whether what was accepted is pinned.
+    fn expect_pin(
+        &mut self,
+        key: u8,
+        options: InsertOptions,
+        before: Option<Present>,
+        had_room: bool,
+        left_already: bool,
+    ) {
+        let was_pinned = before.is_some_and(|before| before.pinned);
+        let is_pinned = self.cache.is_pinned(&Pair(key));
+        if options.pinned || was_pinned && had_room {
+            assert!(is_pinned && !left_already, "{}", self.context);
+        } else if is_pinned {
+            // What else was pinned may have expired on the way.
+            assert!(was_pinned, "{}", self.context);
+        }
+        self.tally.pins_lost += u64::from(was_pinned && !is_pinned);
+        if let Some(present) = self.present.get_mut(&key) {
+            present.pinned = is_pinned;
+        }
+    }
+
+    fn pin(&mut self, key: u8) {
+        let live = self.live(key);
+        let has_room = live.is_some_and(|live| live.pinned || self.has_quota_for(key, live.cost));
+        let pinned = self.cache.pin(&Pair(key));
+        self.hear(None);
+        match (pinned, live) {
+            (Ok(found), None) => assert!(!found, "{}", self.context),
+            (Ok(found), Some(live)) => {
+                assert!(found, "{}", self.context);
+                self.present.entry(key).and_modify(|present| present.pinned = true);
+                assert!(self.pinned_cost() <= self.quota(), "{live:?}, {}", self.context);
+            }
+            (Err(error), live) => {
+                assert!(!has_room, "{error}: {}", self.context);
+                let (cost, left) = (live.unwrap().cost, self.quota().saturating_sub(self.pinned_cost()));
+                assert_eq!(error, PinError::QuotaExceeded { cost, left }, "{}", self.context);
+                self.tally.pins_refused += 1;
+            }
+        }
+    }
+
+    fn unpin(&mut self, key: u8) {
+        let live = self.live(key);
+        // Before the call: in an inline cache, the policy may evict it at once.
+        self.present.entry(key).and_modify(|present| present.pinned &= live.is_none());
+        let unpinned = self.cache.unpin(&Pair(key));
+        assert_eq!(unpinned, live.is_some_and(|live| live.pinned), "{}", self.context);
+        self.hear(None);
+    }
+
+    fn set_max_cost(&mut self, max_cost: u64) {
+        if self.pinned().any(|(key, _)| self.live(key).is_none()) {
+            // Nobody can be asked whether what has expired is pinned.
+            self.cache.run_pending();
+            self.settled();
+        }
+        let pinned: Vec<u8> = self.pinned().map(|(key, _)| key).collect();
+        let before = self.pinned_cost();
+        self.cache.set_max_cost(max_cost);
+        self.config.max_cost = max_cost;
+        let lost = self.cache.stats().pins_lost - self.tally.pins_lost;
+        assert_eq!(lost > 0, before > self.quota(), "{}", self.context);
+        self.tally.pins_lost += lost;
+        // Whose pin was undone may have left since, like any other.
+        for key in pinned {
+            let is_pinned = self.cache.is_pinned(&Pair(key));
+            self.present.entry(key).and_modify(|present| present.pinned = is_pinned);
+        }
+        self.hear(None);
+        assert!(self.cost() <= max_cost.saturating_add(self.cache.slack()), "{}", self.context);
+    }
+
+    fn quota(&self) -> u64 {
+        self.config.pin_quota.min(self.config.max_cost)
+    }
+
+    fn pinned(&self) -> impl Iterator<Item = (u8, Present)> {
+        self.present.iter().filter(|(_, present)| present.pinned).map(|(&key, &present)| (key, present))
+    }
+
+    fn pinned_cost(&self) -> u64 {
+        self.pinned().map(|(_, present)| present.cost).sum()
+    }
+
+    /// What the entry that gives way to a key, if it is pinned, takes from the quota.
+    fn held(&self, key: u8) -> u64 {
+        let gives_way = |other: u8| Pair(other).index() == Pair(key).index();
+        self.pinned().filter(|&(other, _)| gives_way(other)).map(|(_, present)| present.cost).sum()
+    }
+
+    fn has_quota_for(&self, key: u8, cost: u64) -> bool {
+        cost <= self.held(key) || self.pinned_cost() - self.held(key) + cost <= self.quota()
     }
 
     fn get(&mut self, key: u8) {
@@ -513,6 +640,11 @@ impl World {
                     panic!("{event:?} of value {id}, which is not there: {}", self.context)
                 });
                 assert_eq!(event.cost, present.cost, "{}", self.context);
+                let is_mate = |newcomer| Pair(newcomer).index() == Pair(key).index();
+                if present.pinned && !self.newcomer.is_some_and(is_mate) {
+                    let is_decision = matches!(event.cause, Cause::Evicted | Cause::Rejected);
+                    assert!(!is_decision, "{present:?} was pinned: {}", self.context);
+                }
                 match event.cause {
                     Cause::Expired => assert!(!live, "{present:?} expired early: {}", self.context),
                     Cause::Replaced => assert!(live && newcomer.is_some(), "{present:?}, {}", self.context),
@@ -542,6 +674,8 @@ impl World {
             let ttl = self.cache.remaining_ttl(&Pair(key));
             assert_eq!(ttl, live.map(|live| self.left(live)), "remaining_ttl of {key}, {}", self.context);
             assert_eq!(self.cache.tag(&Pair(key)), live.and_then(|live| live.tag), "{}", self.context);
+            let is_pinned = live.is_some_and(|live| live.pinned);
+            assert_eq!(self.cache.is_pinned(&Pair(key)), is_pinned, "{key}, {}", self.context);
         }
         let (census, stats) = (self.cache.census(), self.cache.stats());
         assert_eq!(census.entries, self.present.len(), "{}", self.context);
@@ -562,6 +696,11 @@ impl World {
             ("cleared", stats.cleared, by_cause(Cause::Cleared)),
             ("clears", stats.clears, self.tally.clears),
             ("refusals", stats.refusals, self.tally.refusals),
+            ("pinned", stats.pinned, self.pinned().count() as u64),
+            ("pinned cost", stats.pinned_cost, self.pinned_cost()),
+            ("quota", stats.pin_quota, self.quota()),
+            ("pins refused", stats.pins_refused, self.tally.pins_refused),
+            ("pins lost", stats.pins_lost, self.tally.pins_lost),
             ("panics", stats.callback_panics + stats.policy_panics, 0),
         ];
         for (what, is, ought) in counted {

@@ -548,7 +548,8 @@ impl World {
         let live = self.live(key);
         if let Some(live) = live {
             let deadline = ttl.map(|ttl| self.now + ttl);
-            self.present.insert(key, Present { deadline, ..live });
+            // If it was to leave meanwhile, its new deadline is a newcomer's.
+            self.present.insert(key, Present { deadline, decided: false, ..live });
         }
         let pair = Pair(key);
         let changed = match ttl {

@@ -91,6 +91,7 @@ impl<V> Drop for Owner<V> {
             processor.end(!in_callback());
         }
         self.core.dismantle();
+        self.core.leave();
     }
 }
 
@@ -315,7 +316,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.cost()
     }
 
-    /// The budget.
+    /// The budget: of a member of a [shared budget](Builder::shared_budget), as it is now.
     pub fn max_cost(&self) -> u64 {
         self.core.max_cost()
     }
@@ -325,7 +326,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.slack()
     }
 
-    /// Changes the budget; 0 counts as 1. If it is lowered, what no longer fits has been evicted when this
+    /// Changes the budget; 0 counts as 1. Of a member of a [shared budget](Builder::shared_budget), the most that it may get. If it is lowered, what no longer fits has been evicted when this
     /// returns. A slack that was not set explicitly follows. So does what may be [pinned](Self::pin), if it is more than the budget.
     pub fn set_max_cost(&self, max_cost: u64) {
         self.core.set_max_cost(max_cost);

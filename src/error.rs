@@ -13,6 +13,10 @@ pub enum BuildError {
     NoBudget,
     /// `pin_quota` is more than `max_cost`.
     QuotaBeyondBudget,
+    /// The weight in a shared budget is 0.
+    NoWeight,
+    /// A shared budget is too small for another cache: every member needs its slack and a unit more, and what it has pinned.
+    BudgetTaken,
     /// A time to live, to idle or to refresh of zero: every entry would be born expired or due.
     ZeroDuration,
     /// A jitter that is not a share: less than 0, or 1 or more.
@@ -27,6 +31,8 @@ impl fmt::Display for BuildError {
             Self::NoCounters => "num_counters must be at least 1",
             Self::NoBudget => "max_cost must be at least 1",
             Self::QuotaBeyondBudget => "the quota for pinned entries must be at most max_cost",
+            Self::NoWeight => "a weight in a shared budget must be at least 1",
+            Self::BudgetTaken => "the shared budget has no room for another cache",
             Self::ZeroDuration => "a default time to live, to idle or to refresh must be longer than zero",
             Self::NoShare => "a jitter must be at least 0 and less than 1",
             Self::NoThread => "the maintenance thread could not be started",

@@ -13,8 +13,8 @@ use tollgate::policy::{
     Admission, Candidate, Departure, Ledger, Lru, Policy, PolicyConfig, PolicyKind, Slot,
 };
 use tollgate::{
-    BuildError, Builder, Cache, Cause, Computed, InsertError, InsertOptions, Inserted, Loaded, Maintenance, Op,
-    PinError, Tag,
+    BuildError, Builder, Cache, Cause, Computed, InsertError, InsertOptions, Inserted, Loaded, Maintenance,
+    Op, PinError, Tag,
 };
 
 type Numbered = Cache<u64, u64>;
@@ -94,7 +94,10 @@ fn the_quota_is_refused_with_an_error_that_says_how_much_is_left() {
     assert!(!cache.is_pinned(&2) && cache.contains_key(&2));
     let refused = cache.try_insert_with(3, 33, 11, PINNED).unwrap_err();
     assert_eq!(refused, InsertError::Unpinnable { value: 33, cost: 11, left: 10 });
-    assert_eq!(refused.to_string(), "the cost 11 exceeds the 10 that are left of the quota for pinned entries");
+    assert_eq!(
+        refused.to_string(),
+        "the cost 11 exceeds the 10 that are left of the quota for pinned entries"
+    );
     assert!(!cache.contains_key(&3));
     // What gives way counts as left.
     let refused = cache.try_insert_with(1, 11, 41, PINNED).unwrap_err();
@@ -389,13 +392,13 @@ fn a_pinned_entry_is_never_evicted_whatever_happens_at_the_same_time() {
         watchdog(move || {
             let books = Books::new();
             let hears = Arc::clone(&books);
-            let mut builder = Cache::<u64, Value>::builder(2000, 200)
-                .pin_quota(60)
-                .listener(move |event| {
-                    // What is tagged so is pinned from its birth to its death.
-                    assert!(event.value.tag != 1 || event.cause != Cause::Evicted && event.cause != Cause::Rejected);
-                    hears.hear(event);
-                });
+            let mut builder = Cache::<u64, Value>::builder(2000, 200).pin_quota(60).listener(move |event| {
+                // What is tagged so is pinned from its birth to its death.
+                assert!(
+                    event.value.tag != 1 || event.cause != Cause::Evicted && event.cause != Cause::Rejected
+                );
+                hears.hear(event);
+            });
             if let Some(slack) = slack {
                 builder = builder.slack(slack);
             }

@@ -64,6 +64,7 @@ impl<V> Core<V> {
             AtOnce::Rejected => {
                 self.count(Count::Rejections, 1);
                 self.count(Count::RejectedAtOnce, 1);
+                self.note_need();
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }

@@ -147,6 +147,7 @@ impl<V> Core<V> {
         if let Some(_ticket) = ticket {
             self.deliver(departed);
         }
+        self.turned();
         outcome.ok()
     }
 
@@ -309,6 +310,7 @@ impl<V> Core<V> {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
             _ => self.store.write(number).remove_version(effect.index, effect.version),
         }?;
+        self.note_need();
         let cause = match effect.verdict {
             Verdict::Evicted => {
                 lived_ms.inspect(|&ms| self.lifetimes.record(ms));

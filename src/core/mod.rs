@@ -13,6 +13,7 @@
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `snapshot` — what is remembered for the next process, and how it comes back.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
+//! - `member` — a share of a budget instead of a budget of its own.
 //! - `resize`, `rebuild` — another budget; starting over after the policy has panicked.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
@@ -21,10 +22,11 @@
 //!
 //! | lock | protects | may be taken while holding |
 //! |---|---|---|
-//! | `decisions` | engine, drain state, every decision | nothing of ours |
+//! | `decisions` | engine, drain state, every decision | nothing of ours, or the division of a shared budget |
 //! | a shard's lock | its rows and its log | `decisions` |
 //! | a second shard's lock | the same | `decisions` and one shard's lock |
 //! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//! | the division of a shared budget | the shares of its members | nothing of ours |
 //! | a flight's state | who waits for a load, how it ended | nothing of ours |
 //!
 //! Only the holder of `decisions` ever holds two shards, and nobody waits for `decisions` with a shard's lock in
@@ -41,6 +43,7 @@ mod lifetime;
 mod load;
 mod load_many;
 mod maintain;
+mod member;
 mod modify;
 mod pins;
 mod pressure;
@@ -77,9 +80,11 @@ use crate::listener::Listener;
 use crate::processor::Bell;
 use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
+use crate::share::Membership;
 use crate::store::{Idle, Store};
 use crate::sync::Mutex;
 use deliver::{Deferred, Deliveries};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -101,6 +106,10 @@ pub(crate) struct Core<V> {
     /// an older time sweeps once more.
     swept_ms: AtomicU64,
     bell: Bell,
+    /// The place in a shared budget, if there is one. Set once, before the cache is built.
+    share: OnceLock<Membership>,
+    /// How many entries had no room, if there is a place. Relaxed: a hint for who divides.
+    turned_away: AtomicU64,
     settings: Settings<V>,
 }
 
@@ -246,6 +255,8 @@ impl<V> Core<V> {
             lifetimes: LifeTimes::new(),
             swept_ms: AtomicU64::new(0),
             bell: Bell::new(),
+            share: OnceLock::new(),
+            turned_away: AtomicU64::new(0),
             settings,
         }
     }

@@ -4,11 +4,19 @@ use super::Core;
 use crate::trace;
 
 impl<V> Core<V> {
-    /// Changes the budget; what no longer fits is gone when this returns.
+    /// Changes the budget, or of a member the most that its share may come to; what no longer fits is gone when this returns.
     pub(crate) fn set_max_cost(&self, max_cost: u64) {
         let max_cost = max_cost.max(1);
         let span = trace::resize(self.name(), max_cost);
         let _entered = span.enter();
+        match self.share.get() {
+            Some(share) => share.set_max_cost(max_cost),
+            None => self.resize(max_cost),
+        }
+    }
+
+    /// The same, whatever a shared budget says. `max_cost` is not 0.
+    pub(super) fn resize(&self, max_cost: u64) {
         // The clock is the user's: it is asked with no lock held.
         let now = self.time_to_touch();
         self.decide(|decisions, departed| {

@@ -358,7 +358,10 @@ impl<V> Core<V> {
             // Only a load is ever overtaken, and it does not ask why its value was not kept.
             Refusal::Kept | Refusal::Overtaken => InsertError::Kept(value),
             Refusal::Absent => InsertError::Absent(value),
-            Refusal::TooCostly { cost, max_cost } => InsertError::TooCostly { value, cost, max_cost },
+            Refusal::TooCostly { cost, max_cost } => {
+                self.note_need();
+                InsertError::TooCostly { value, cost, max_cost }
+            }
             Refusal::Unpinnable { cost, left } => InsertError::Unpinnable { value, cost, left },
         }
     }

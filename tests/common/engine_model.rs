@@ -137,12 +137,8 @@ impl Model {
         self.engine.write(write, &mut effects);
         self.twin.write(write, &mut echo);
         assert!(effects.is_empty() && echo.is_empty(), "{effects:?}: {}", self.context);
-        let unpinned = Admitted {
-            version: write.version,
-            cost: write.cost,
-            deadline: write.deadline,
-            pinned: false,
-        };
+        let unpinned =
+            Admitted { version: write.version, cost: write.cost, deadline: write.deadline, pinned: false };
         self.admitted.insert(write.index, unpinned);
     }
 

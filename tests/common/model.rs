@@ -417,7 +417,8 @@ impl World {
         let decided = self.config.slack == Some(0);
         let keeps_tag = options.if_present && options.tag.is_none();
         let tag = if keeps_tag { before.and_then(|before| before.tag) } else { options.tag };
-        self.present.insert(key, Present { id, cost, deadline, touched: self.now, tag, pinned: false, decided });
+        self.present
+            .insert(key, Present { id, cost, deadline, touched: self.now, tag, pinned: false, decided });
     }
 
     /// Whether what was accepted is pinned.

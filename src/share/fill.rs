@@ -71,7 +71,7 @@ fn pour(total: u64, vessels: &[Vessel]) -> Vec<u64> {
     }
     let mut contents: Vec<u64> = vessels.iter().map(|vessel| vessel.content(low)).collect();
     // What rounding has left, less than a unit for each, goes to the first who has a use for it.
-    let mut left = total.saturating_sub(contents.iter().fold(0, |sum, &content| sum + content));
+    let mut left = total.saturating_sub(contents.iter().sum());
     for (content, vessel) in contents.iter_mut().zip(vessels) {
         let more = left.min(vessel.brim - *content);
         *content += more;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::persist::Snapshot;
 use tollgate::policy::PolicyKind;
-use tollgate::{Cache, InsertOptions, Loaded, Maintenance, Tag};
+use tollgate::{InsertOptions, Loaded, Tag};
 
 fn insert(cache: &Small, key: u64, options: InsertOptions) {
     cache.try_insert_with(key, key + 100, 2, options).unwrap();

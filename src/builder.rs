@@ -318,8 +318,11 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             engine = engine.with_miss_ratio_curve();
         }
         // A member begins with as little as possible, and gets its share when it joins.
-        let max_cost = if self.shared_budget.is_some() { 1 } else { self.max_cost };
-        engine.set_max_cost(max_cost, &mut Vec::new());
+        let mut max_cost = self.max_cost;
+        if self.shared_budget.is_some() {
+            max_cost = 1;
+            engine.set_max_cost(max_cost, &mut Vec::new());
+        }
         let core = Arc::new(Core::new(engine, shards(), max_cost, settings));
         let processor = match self.maintenance {
             Maintenance::Thread => Some(start(&core, self.processor)?),

@@ -58,8 +58,8 @@ pub(crate) trait Member: Send + Sync {
 ///
 /// The members together hold at most the total, at every instant, their slacks included. It is divided by need and by weight (weighted max-min fairness): a
 /// member that has room to spare lends it to those that evict, and gets it back when it needs it; among those that evict, each gets as
-/// much as any other for its weight. Every member can count on its fair share, `total * weight / all weights`, whatever the others do,
-/// within two divisions of asking for it by evicting.
+/// much as any other for its weight. Every member can count on its fair share, `total * weight / all weights`, whatever the others do: it has it
+/// with the next division after it had to evict something.
 ///
 /// Shares are set anew at an [interval](Self::with_interval), in the course of the maintenance of whichever member has some, and by [`rebalance`](Self::rebalance).
 /// A member in which nothing happens keeps what it holds, up to its fair share, and lends the rest. When a cache is dropped its share goes to the others.
@@ -249,9 +249,12 @@ impl Membership {
     /// Gives the place up. The member holds nothing any more.
     pub(crate) fn leave(&self) {
         let mut state = self.pool.state.lock();
-        let at = state.seats.iter().position(|seat| seat.id == self.id);
-        let seat = at.map(|at| state.seats.remove(at));
+        let Some(at) = state.seats.iter().position(|seat| seat.id == self.id) else { return };
+        let seat = state.seats.remove(at);
+        // A load that ends after its cache may bring a value yet.
+        seat.member.resize(seat.member.least());
         drop(state);
+        seat.member.deliver();
         drop(seat);
         self.pool.divide();
     }

@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Books, Literal, Numbers, Value, audit_to_the_end, hush, planted_panic, settle, watchdog};
-use std::sync::Arc;
+use common::{Books, Literal, Numbers, Value, audit_to_the_end, hush, lock, planted_panic, settle, watchdog};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tollgate::clock::ManualClock;
@@ -322,6 +322,49 @@ fn a_load_may_pin_and_a_refresh_keeps_the_pin() {
     let renewed = cache.get_or_load(&1, || Ok::<_, ()>(Loaded::new(6, 20)));
     assert_eq!((renewed, cache.is_pinned(&1), cache.stats().pinned_cost), (Ok(6), false, 0));
     settle(&cache);
+}
+
+/// The room that the policy makes for a pinned entry may turn out not to be there: a victim was written to meanwhile. Then everything is as it was, and is
+/// tried again.
+#[test]
+fn a_pinned_entry_outlives_a_decision_that_comes_to_nothing() {
+    type Paired = Cache<(u64, u64), u64, Literal>;
+    const PIN: (u64, u64) = (1, 1);
+    /// In another shard.
+    const VICTIM: (u64, u64) = (1 << 40, 1);
+    let (link, evicted) = (Arc::new(Mutex::new(None::<Paired>)), Arc::new(Mutex::new(Vec::new())));
+    let (linked, hears, meddles) = (Arc::clone(&link), Arc::clone(&evicted), AtomicBool::new(true));
+    let cache: Paired = Cache::builder(1000, 100)
+        .key_hasher(Literal)
+        .policy(PolicyKind::Lru)
+        .maintenance(Maintenance::Manual)
+        .pin_quota(60)
+        .strict()
+        .replace_if(move |_, _| {
+            if meddles.swap(false, Ordering::Relaxed) {
+                // Not to be done in earnest: it would be a deadlock if they were in one shard.
+                let cache = lock(&linked).clone();
+                assert!(cache.is_some_and(|cache| cache.set_ttl(&VICTIM, Duration::from_secs(9))));
+            }
+            true
+        })
+        .listener(move |event| {
+            if event.cause == Cause::Evicted {
+                lock(&hears).push(event.key.index);
+            }
+        })
+        .build()
+        .unwrap();
+    *lock(&link) = Some(cache.clone());
+    cache.try_insert_with(PIN, 1, 10, PINNED).unwrap();
+    assert!(cache.insert(VICTIM, 2, 90));
+    cache.wait().unwrap();
+    assert!(cache.insert(PIN, 3, 50));
+    assert_eq!((cache.get(&PIN), cache.is_pinned(&PIN), cache.stats().pinned_cost), (Some(3), true, 50));
+    assert_eq!(*lock(&evicted), [VICTIM.0]);
+    cache.wait().unwrap();
+    cache.check().unwrap();
+    lock(&link).take();
 }
 
 /// Panics over its next decision when it is told to.

@@ -21,10 +21,11 @@ use common::history::{Call, Event, Held, KEYS, Recorded, is_linearizable};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHasher, SecretHasher};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, Cause, Maintenance};
+use tollgate::{Builder, Cache, Cause, Expiry, Lifespan, Living, Maintenance};
 
 use Call::*;
 
@@ -201,10 +202,42 @@ fn many_keys_at_once() {
     explore(Scenario { threads, ..MANUAL });
 }
 
+/// What an `Expiry` says of a read is meant for the value that was read, not for one that has taken its place since.
+#[test]
+fn a_read_that_ends_a_life_beside_updates() {
+    struct ReadOnce;
+    impl Expiry<u64> for ReadOnce {
+        fn after_read(&self, entry: &Living<'_, u64>) -> Lifespan {
+            if *entry.value == 1 { Lifespan::For(Duration::ZERO) } else { Lifespan::Keep }
+        }
+    }
+    let updates: [fn(&Cache<u64, u64, SecretHasher>); 2] = [
+        |cache| assert!(cache.insert(&0, 2, 1)),
+        |cache| assert!(cache.update(&0, |value| *value = 2) || cache.insert(&0, 2, 1)),
+    ];
+    for update in updates {
+        explore_with(move || {
+            let builder = Cache::builder(16, 100).maintenance(Maintenance::Manual).seed(1);
+            let cache = builder.key_hasher(hasher()).expiry(ReadOnce).build().unwrap();
+            cache.insert(&0, 1, 1);
+            let reader = cache.clone();
+            let reader = shuttle::thread::spawn(move || reader.get(&0));
+            update(&cache);
+            assert_ne!(reader.join().unwrap(), None);
+            assert_eq!(cache.peek(&0), Some(2));
+            common::settle(&cache);
+        });
+    }
+}
+
 /// Plays a scenario through many schedules.
 fn explore(scenario: Scenario) {
+    explore_with(move || play(&scenario));
+}
+
+fn explore_with(play: impl Fn() + Clone + Send + Sync + 'static) {
     if let Ok(schedule) = std::env::var("TOLLGATE_SCHEDULE") {
-        return shuttle::replay(move || play(&scenario), &schedule);
+        return shuttle::replay(play, &schedule);
     }
     let number = |name, default| {
         std::env::var(name).ok().and_then(|number: String| number.parse().ok()).unwrap_or(default)
@@ -214,10 +247,9 @@ fn explore(scenario: Scenario) {
     config.stack_size = 1 << 18;
     let half = schedules as usize / 2;
     let random = RandomScheduler::new_from_seed(seed, half);
-    let again = scenario.clone();
-    Runner::new(random, config.clone()).run(move || play(&scenario));
+    Runner::new(random, config.clone()).run(play.clone());
     let few_preemptions = PctScheduler::new_from_seed(seed, 3, half);
-    Runner::new(few_preemptions, config).run(move || play(&again));
+    Runner::new(few_preemptions, config).run(play);
 }
 
 fn play(scenario: &Scenario) {

@@ -205,6 +205,7 @@ impl<V> Core<V> {
         if error_ms == 0 {
             return None;
         }
+        self.keep_time();
         let value = {
             let shard = self.store.read(self.store.shard_of(key.index));
             shard.find(key).filter(|row| self.is_live_past(row, error_ms))?.value.clone()

@@ -113,7 +113,8 @@ pub trait Expiry<V>: Send + Sync {
     }
 }
 
-/// A change of deadline that a read has to leave to a writer.
+/// A change of deadline that a read has to leave to a writer: for the value that was read, which has the version, as no update is quiet
+/// where there is an `Expiry`.
 pub(super) struct Retime {
     key: KeyHash,
     version: u32,
@@ -185,15 +186,19 @@ impl<V> Core<V> {
     }
 
     /// Gives the row at a place another deadline, with a new version, and lets the engine know.
-    pub(super) fn set_deadline(
+    pub(super) fn set_deadline(&self, shard: RwLockWriteGuard<'_, Shard<V>>, place: Place, deadline: u64) {
+        if shard.at(place).deadline() != deadline {
+            self.set_deadline_anew(shard, place, deadline);
+        }
+    }
+
+    /// The same, even if it is the one that the row has.
+    pub(super) fn set_deadline_anew(
         &self,
         mut shard: RwLockWriteGuard<'_, Shard<V>>,
         place: Place,
         deadline: u64,
     ) {
-        if shard.at(place).deadline() == deadline {
-            return;
-        }
         // The clock is the user's: it is asked before anything changes.
         let now = self.time_to_touch();
         let pinned = shard.pins.has(shard.at(place).index);

@@ -133,13 +133,13 @@ impl<V> Core<V> {
         let row = shard.at(place);
         let (key, cost) = (row.key(), row.cost());
         let deadline = self.deadline_after_change(row);
-        let keeps_deadline = deadline == row.deadline();
+        let quiet = deadline == row.deadline() && self.may_be_quiet();
         self.touch(row);
         self.plan_refresh(&mut shard, key.index, || self.now());
         shard.loads.overtake(key);
         shard.tally.written(true, cost);
-        if !keeps_deadline {
-            self.set_deadline(shard, place, deadline);
+        if !quiet {
+            self.set_deadline_anew(shard, place, deadline);
             return;
         }
         shard.tally.quiet_updates += 1;

@@ -300,7 +300,7 @@ impl<V> Core<V> {
             return Err(Refusal::Kept);
         }
         let deadline = self.deadline_of(request, value, Some(row));
-        let quiet = row.cost() == request.cost && row.deadline() == deadline;
+        let quiet = row.cost() == request.cost && row.deadline() == deadline && self.may_be_quiet();
         Ok(Plan { quiet, ..Plan::new(place, row.cost(), Cause::Replaced, deadline, now) })
     }
 
@@ -328,6 +328,13 @@ impl<V> Core<V> {
             pinned: plan.pin.is_pinned,
         };
         (old.map(|row| Departed::new(row, plan.displaced)), write)
+    }
+
+    /// Whether an update may keep the version of its row. What an `Expiry` says of a read is meant for the value that was read, and is
+    /// carried out by version.
+    #[inline]
+    pub(super) fn may_be_quiet(&self) -> bool {
+        self.settings.expiry.is_none()
     }
 
     /// Changes the value of a row and nothing else. The version stays, and stays sound: a version stands for

@@ -26,13 +26,13 @@
 //!   was an entry of which class asked for again, or lost from view?
 //! - *Densities.* Every now and then the [`learner`] turns these lives into the table: hazard by age (Kaplan and Meier),
 //!   then its Gittins index, the best ratio of expected hits to expected residence.
-//! - *Victims.* The [`residents`] are swept 64 neighbours at a time; the least dense is the victim. Where
+//! - *Victims.* The [`residents`] are swept some dozens of neighbours at a time; the least dense is the victim. Where
 //!   requests are to hit, density is divided by cost.
 //! - *Admission.* All victims are found first. The newcomer comes in if each of them is worth less than 0.7 of
 //!   what it is worth itself; if not, nobody leaves.
 //!
-//! Epochs grow from 64 accesses to C/2: a new cache knows something after 64 accesses, and counts
-//! fade so that it can change its mind. The table says nothing about single keys, so
+//! Epochs grow from 64 accesses to C/2, each by an eighth: a new cache knows something after 64 accesses and thinks again whenever it
+//! has seen an eighth more, and counts fade so that it can change its mind. The table says nothing about single keys, so
 //! thousands of entries share what few have shown.
 //!
 //! # What it is not
@@ -156,7 +156,7 @@ impl HitDensity {
             self.learner.fade();
         }
         self.epochs += 1;
-        self.epoch_len = self.epoch_len.saturating_mul(2).min(full_len);
+        self.epoch_len = (self.epoch_len + self.epoch_len / 8).min(full_len);
         self.epoch_end = self.clock.wrapping_add(self.epoch_len);
         self.ghost.forget_old(self.clock);
         if self.clock.wrapping_sub(self.clamped) >= 1 << 30 {
@@ -374,10 +374,10 @@ fn hash(index: u64) -> u64 {
     remix(index ^ 0x6A09_E667_F3BC_C908)
 }
 
-/// The first epoch, in accesses; each one is twice as long as the one before.
+/// The first epoch, in accesses; each one is longer than the one before by an eighth.
 const FIRST_EPOCH: u32 = 64;
 /// The least length of an epoch once they do not grow any more.
-const SHORTEST_EPOCH: u32 = 1000;
+const SHORTEST_EPOCH: u32 = 500;
 /// One newcomer in so many comes in unexamined, each epoch others.
 const LUCK: u64 = 256;
 /// A newcomer must be worth more than its victims by the inverse of this factor.

@@ -5,7 +5,8 @@
 //! is *lost*: all that is known is that no reuse came up to its age. Since the sample does not depend on
 //! what the cache keeps, the cache learns about keys that it refuses as well as about those that it has.
 //!
-//! Watched are about as many keys as would fit into four caches, thinned out to at most 16384
+//! Watched are about as many keys as would fit into four caches, and at least 2048: of a loop that is longer than what is watched, no
+//! reuse is ever seen, and small caches meet loops of many times their size. Many keys are thinned out to at most 16384
 //! slots: 12 bytes each, in sets of eight.
 
 use super::class::{CLASSES, Class};
@@ -35,7 +36,7 @@ pub(super) struct Monitor {
 impl Monitor {
     /// An empty monitor for a cache of `entries` residents, a power of two.
     pub(super) fn new(entries: u32) -> Self {
-        let wanted = u64::from(entries) * WATCHED_PER_ENTRY;
+        let wanted = (u64::from(entries) * WATCHED_PER_ENTRY).max(MIN_SLOTS);
         let thinning = wanted.ilog2().saturating_sub(MAX_SLOTS.ilog2());
         let sets = ((wanted >> thinning) as usize / WAYS).max(1);
         Self { keys: Lines::zeroed(sets), stamps: vec![[0; WAYS]; sets], thinning }
@@ -142,6 +143,7 @@ fn class_of(key: u64) -> Class {
 const WAYS: usize = 8;
 /// Keys under observation for each expected resident, if they need no thinning.
 const WATCHED_PER_ENTRY: u64 = 4;
+const MIN_SLOTS: u64 = 2048;
 const MAX_SLOTS: u64 = 16_384;
 
 #[cfg(test)]
@@ -161,11 +163,13 @@ mod tests {
     #[test]
     fn the_oldest_of_a_set_is_lost_across_the_wrap() {
         let mut monitor = Monitor::new(1);
+        let sets = monitor.keys.len() as u64;
+        let mut of_one_set = (0..).map(remix).filter(|hash| (hash >> 8) % sets == 0);
         let start = u32::MAX - 3;
-        for key in 0..8u32 {
-            assert_eq!(monitor.observe(remix(u64::from(key)), key as u8, start.wrapping_add(key)), None);
+        for (key, hash) in (0..8u32).zip(&mut of_one_set) {
+            assert_eq!(monitor.observe(hash, key as u8, start.wrapping_add(key)), None);
         }
-        let lost = monitor.observe(remix(99), 0, start.wrapping_add(50));
+        let lost = monitor.observe(of_one_set.next().unwrap(), 0, start.wrapping_add(50));
         assert_eq!(lost, Some(Lesson::Lost(0, 50)));
         assert_eq!(monitor.watched(start.wrapping_add(50)).count(), 8);
     }

@@ -23,6 +23,10 @@ impl Offers {
         self.list.pop()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Below which density an offer finds a place among `most`.
     #[inline]
     pub(super) fn limit(&self, most: usize) -> f32 {

@@ -2,7 +2,8 @@
 //!
 //! A hand sweeps the dense slab. Every search scores the next 32 or 64 entries: being neighbours, they cost a few
 //! cache lines where as many random ones would cost a miss each, and where an entry lies says
-//! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search.
+//! nothing about its worth. The lowest that were not needed stay on offer in a small pool for the next search. While the pool
+//! is full, as after a newcomer that was refused, 8 more will do: a key that is not let in costs little.
 
 use super::class::{Class, Scale};
 use super::learner::{self, Cell, Learner};
@@ -41,12 +42,12 @@ struct Search {
 }
 
 impl View<'_> {
-    fn sweep_size(&self) -> usize {
-        if self.sized { SIZED.sweep } else { UNIT.sweep }
+    fn search(&self) -> Search {
+        if self.sized { SIZED } else { UNIT }
     }
 
     fn pool_size(&self) -> usize {
-        if self.sized { SIZED.pool } else { UNIT.pool }
+        self.search().pool
     }
 
     /// Expected hits per access of residence, and per unit of cost if so wanted.
@@ -167,10 +168,11 @@ impl Residents {
         if self.hand >= self.stamps.len() {
             self.hand = 0;
         }
+        let Search { sweep, pool: most } = view.search();
+        let sweep = if self.pool.len() < most { sweep } else { NOTHING_TAKEN };
         let begin = self.hand;
-        let end = (begin + view.sweep_size()).min(self.stamps.len());
+        let end = (begin + sweep).min(self.stamps.len());
         self.hand = end;
-        let most = view.pool_size();
         let mut limit = self.pool.limit(most);
         // First where in the table to look for all of them: arithmetic on neighbours, which the compiler turns into vectors.
         let mut cells = [Cell::default(); MOST_SWEPT];
@@ -209,6 +211,8 @@ const TAKEN: Class = 0x80;
 const UNIT: Search = Search { sweep: 32, pool: 8 };
 /// Where they do not: the least per cost are rarer, and one newcomer may need the room of many.
 const SIZED: Search = Search { sweep: 64, pool: 16 };
+/// Entries scored where the pool is full.
+const NOTHING_TAKEN: usize = 8;
 /// The larger of the two.
 const MOST_SWEPT: usize = if UNIT.sweep > SIZED.sweep { UNIT.sweep } else { SIZED.sweep };
 /// An offer is scored again if its density has grown by this factor.

@@ -52,13 +52,13 @@ fn keys(from: u64) -> impl Iterator<Item = u64> {
     (0..OPERATIONS).map(move |step| from + step.wrapping_mul(0x9e37_79b9_7f4a_7c15) % ENTRIES)
 }
 
-#[library_benchmark(config = at_most(840), setup = filled)]
+#[library_benchmark(config = at_most(820), setup = filled)]
 fn get_hit(cache: Fixed) -> Fixed {
     keys(0).for_each(|key| _ = black_box(cache.get(&key)));
     cache
 }
 
-#[library_benchmark(config = at_most(890), setup = filled)]
+#[library_benchmark(config = at_most(870), setup = filled)]
 fn get_miss(cache: Fixed) -> Fixed {
     keys(ENTRIES).for_each(|key| _ = black_box(cache.get(&key)));
     cache
@@ -72,7 +72,7 @@ fn update(cache: Fixed) -> Fixed {
 }
 
 // Decides, and evicts if it is admitted.
-#[library_benchmark(config = at_most(5900), setup = filled)]
+#[library_benchmark(config = at_most(4640), setup = filled)]
 fn insert_into_full(cache: Fixed) -> Fixed {
     (ENTRIES..ENTRIES + OPERATIONS).for_each(|key| _ = black_box(cache.insert(key, key, 1)));
     cache.run_pending();
@@ -107,7 +107,7 @@ fn index(key: u64) -> u64 {
 }
 
 #[library_benchmark]
-#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(580))]
+#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(560))]
 #[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(215))]
 fn engine_hit(mut engine: Engine) -> Engine {
     keys(0).for_each(|key| _ = black_box(engine.access(index(key))));
@@ -115,7 +115,7 @@ fn engine_hit(mut engine: Engine) -> Engine {
 }
 
 #[library_benchmark]
-#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(3570))]
+#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(2340))]
 #[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(1565))]
 fn engine_replace(mut engine: Engine) -> Engine {
     (ENTRIES..ENTRIES + OPERATIONS).for_each(|key| _ = black_box(engine.request(index(key), 1)));

@@ -45,7 +45,7 @@ impl Engine {
             return;
         }
         if write.pinned {
-            self.write_pin(write, effects);
+            self.enter_pinned(write, effects);
             return;
         }
         let Some(note) = note else {

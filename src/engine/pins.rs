@@ -187,14 +187,19 @@ impl Engine {
         if write.pinned {
             slot.inspect(|&slot| self.forget(slot, Departure::Removed));
             self.asked.take(write.index);
-            self.pins.write(write);
-            self.make_way(effects);
+            self.enter_pinned(write, effects);
         } else {
             pin.inspect(|&slot| self.pins.remove(slot));
             self.make_way(effects);
             self.enter_unasked(write, effects);
         }
         true
+    }
+
+    /// Takes a pinned entry in, or an update of one.
+    pub(super) fn enter_pinned(&mut self, write: Write, effects: &mut Vec<Effect>) {
+        self.pins.write(write);
+        self.make_way(effects);
     }
 
     /// The pinned entry of an index, if there is one, is gone from the store.

@@ -4,14 +4,19 @@
 //! knowing a thing about policies: it is what was accepted and has not been announced as gone. Any value that is
 //! seen otherwise, not seen, announced twice, or not dropped in time is a defect.
 
+#[path = "model_pins.rs"]
+mod pins;
+#[path = "model_steps.rs"]
+mod steps;
+
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use steps::{Config, Step};
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHash, KeyHasher};
-use tollgate::policy::{Objective, PolicyKind};
-use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance, PinError, Tag};
+use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Tag};
 
 /// One step in its raw form, as a generator or a fuzzer makes it: what, on which key, with which number.
 pub type RawStep = (u8, u8, u16);
@@ -29,130 +34,6 @@ pub fn play(config: RawConfig, steps: &[RawStep]) {
         world.compare();
     }
     world.end();
-}
-
-#[derive(Debug, Clone)]
-struct Config {
-    policy: PolicyKind,
-    objective: Objective,
-    maintenance: Maintenance,
-    max_cost: u64,
-    slack: Option<u64>,
-    time_to_live: Option<u64>,
-    time_to_idle: Option<u64>,
-    weighs: bool,
-    charges_overhead: bool,
-    keeps_some: bool,
-    pin_quota: u64,
-    seed: u64,
-}
-
-impl From<RawConfig> for Config {
-    fn from([policy, cost, slack, ttl, tti, flags, seed, quota]: RawConfig) -> Self {
-        let kinds = PolicyKind::ALL;
-        let charges_overhead = flags & 2 != 0;
-        let unit = if charges_overhead { 1 + Cache::<Pair, Counted, Pairwise>::entry_overhead() } else { 1 };
-        let max_cost = unit * [1, 3, 10, 40, 200][cost as usize % 5];
-        Self {
-            policy: kinds[policy as usize % kinds.len()].clone(),
-            objective: if flags & 16 == 0 { Objective::Hits } else { Objective::Cost },
-            maintenance: if flags & 8 == 0 { Maintenance::Manual } else { Maintenance::Inline },
-            max_cost,
-            slack: [None, Some(0), Some(unit), Some(max_cost / 2), Some(10 * max_cost)][slack as usize % 5],
-            time_to_live: [None, None, Some(7), Some(100)][ttl as usize % 4],
-            time_to_idle: [None, None, Some(5), Some(60)][tti as usize % 4],
-            weighs: flags & 1 != 0,
-            charges_overhead,
-            keeps_some: flags & 4 != 0,
-            pin_quota: max_cost * [0, 1, 2, 4][quota as usize % 4] / 4,
-            seed: seed.into(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Insert {
-        key: u8,
-        cost: u64,
-        options: InsertOptions,
-    },
-    Get {
-        key: u8,
-    },
-    Peek {
-        key: u8,
-    },
-    Remove {
-        key: u8,
-    },
-    /// `None` is for ever, zero is at once.
-    Retime {
-        key: u8,
-        ttl: Option<u64>,
-    },
-    Retain {
-        divisor: u32,
-    },
-    SetTag {
-        key: u8,
-        tag: Option<Tag>,
-    },
-    Pin {
-        key: u8,
-    },
-    Unpin {
-        key: u8,
-    },
-    RemoveTag {
-        tag: Tag,
-    },
-    Clear,
-    Advance {
-        ms: u64,
-    },
-    RunPending,
-    Wait,
-    SetMaxCost {
-        max_cost: u64,
-    },
-}
-
-impl From<RawStep> for Step {
-    fn from((what, key, number): RawStep) -> Self {
-        let key = key % KEYS;
-        let cost = u64::from(number) % 13;
-        let (if_present, ttl) = (number & 0x100 != 0, number >> 9 & 7);
-        let tag = Some(Tag(u64::from(number >> 12))).filter(|&Tag(tag)| tag < 3);
-        let time_to_live = match ttl {
-            0 => Some(Duration::ZERO),
-            1 => Some(Duration::from_millis(3)),
-            2 => Some(Duration::from_millis(30)),
-            3 => Some(Duration::MAX),
-            _ => None,
-        };
-        // Divides by seven, lest it always coincides with other choices.
-        let pinned = number.is_multiple_of(7);
-        match what % 35 {
-            0..=11 => {
-                Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present, tag, pinned } }
-            }
-            32 | 33 => Self::Pin { key },
-            34 => Self::Unpin { key },
-            12..=17 => Self::Get { key },
-            18 => Self::Retime { key, ttl: [None, Some(0), Some(3), Some(30)][usize::from(number) % 4] },
-            19 if number % 2 == 0 => Self::SetTag { key, tag },
-            19 => Self::Peek { key },
-            20..=22 => Self::Remove { key },
-            23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
-            24 if number % 4 == 0 => Self::Clear,
-            24 => Self::RemoveTag { tag: Tag(u64::from(number) % 3) },
-            25..=27 => Self::Advance { ms: u64::from(number) % 25 },
-            28 | 29 => Self::RunPending,
-            30 => Self::Wait,
-            _ => Self::SetMaxCost { max_cost: 1 + u64::from(number) % 300 },
-        }
-    }
 }
 
 /// Few enough keys that they meet often.
@@ -419,103 +300,6 @@ impl World {
         let tag = if keeps_tag { before.and_then(|before| before.tag) } else { options.tag };
         self.present
             .insert(key, Present { id, cost, deadline, touched: self.now, tag, pinned: false, decided });
-    }
-
-    /// Whether what was accepted is pinned.
-    fn expect_pin(
-        &mut self,
-        key: u8,
-        options: InsertOptions,
-        before: Option<Present>,
-        had_room: bool,
-        left_already: bool,
-    ) {
-        let was_pinned = before.is_some_and(|before| before.pinned);
-        let is_pinned = self.cache.is_pinned(&Pair(key));
-        if options.pinned || was_pinned && had_room {
-            assert!(is_pinned && !left_already, "{}", self.context);
-        } else if is_pinned {
-            // What else was pinned may have expired on the way.
-            assert!(was_pinned, "{}", self.context);
-        }
-        self.tally.pins_lost += u64::from(was_pinned && !is_pinned);
-        if let Some(present) = self.present.get_mut(&key) {
-            present.pinned = is_pinned;
-        }
-    }
-
-    fn pin(&mut self, key: u8) {
-        let live = self.live(key);
-        let has_room = live.is_some_and(|live| live.pinned || self.has_quota_for(key, live.cost));
-        let pinned = self.cache.pin(&Pair(key));
-        self.hear(None);
-        match (pinned, live) {
-            (Ok(found), None) => assert!(!found, "{}", self.context),
-            (Ok(found), Some(live)) => {
-                assert!(found, "{}", self.context);
-                self.present.entry(key).and_modify(|present| present.pinned = true);
-                assert!(self.pinned_cost() <= self.quota(), "{live:?}, {}", self.context);
-            }
-            (Err(error), live) => {
-                assert!(!has_room, "{error}: {}", self.context);
-                let (cost, left) = (live.unwrap().cost, self.quota().saturating_sub(self.pinned_cost()));
-                assert_eq!(error, PinError::QuotaExceeded { cost, left }, "{}", self.context);
-                self.tally.pins_refused += 1;
-            }
-        }
-    }
-
-    fn unpin(&mut self, key: u8) {
-        let live = self.live(key);
-        // Before the call: in an inline cache, the policy may evict it at once.
-        self.present.entry(key).and_modify(|present| present.pinned &= live.is_none());
-        let unpinned = self.cache.unpin(&Pair(key));
-        assert_eq!(unpinned, live.is_some_and(|live| live.pinned), "{}", self.context);
-        self.hear(None);
-    }
-
-    fn set_max_cost(&mut self, max_cost: u64) {
-        if self.pinned().any(|(key, _)| self.live(key).is_none()) {
-            // Nobody can be asked whether what has expired is pinned.
-            self.cache.run_pending();
-            self.settled();
-        }
-        let pinned: Vec<u8> = self.pinned().map(|(key, _)| key).collect();
-        let before = self.pinned_cost();
-        self.cache.set_max_cost(max_cost);
-        self.config.max_cost = max_cost;
-        let lost = self.cache.stats().pins_lost - self.tally.pins_lost;
-        assert_eq!(lost > 0, before > self.quota(), "{}", self.context);
-        self.tally.pins_lost += lost;
-        // Whose pin was undone may have left since, like any other.
-        for key in pinned {
-            let is_pinned = self.cache.is_pinned(&Pair(key));
-            self.present.entry(key).and_modify(|present| present.pinned = is_pinned);
-        }
-        self.hear(None);
-        assert!(self.cost() <= max_cost.saturating_add(self.cache.slack()), "{}", self.context);
-    }
-
-    fn quota(&self) -> u64 {
-        self.config.pin_quota.min(self.config.max_cost)
-    }
-
-    fn pinned(&self) -> impl Iterator<Item = (u8, Present)> {
-        self.present.iter().filter(|(_, present)| present.pinned).map(|(&key, &present)| (key, present))
-    }
-
-    fn pinned_cost(&self) -> u64 {
-        self.pinned().map(|(_, present)| present.cost).sum()
-    }
-
-    /// What the entry that gives way to a key, if it is pinned, takes from the quota.
-    fn held(&self, key: u8) -> u64 {
-        let gives_way = |other: u8| Pair(other).index() == Pair(key).index();
-        self.pinned().filter(|&(other, _)| gives_way(other)).map(|(_, present)| present.cost).sum()
-    }
-
-    fn has_quota_for(&self, key: u8, cost: u64) -> bool {
-        cost <= self.held(key) || self.pinned_cost() - self.held(key) + cost <= self.quota()
     }
 
     fn get(&mut self, key: u8) {

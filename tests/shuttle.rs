@@ -265,7 +265,7 @@ fn two_pins_of_one_quota() {
         let [one, other] = [cache.clone(), cache.clone()];
         let threads = [
             shuttle::thread::spawn(move || {
-                let pinned = one.pin(&0).is_ok();
+                let pinned = one.pin(&0) == Ok(true);
                 assert_eq!((one.is_pinned(&0), one.unpin(&0)), (pinned, pinned));
             }),
             shuttle::thread::spawn(move || _ = (other.pin(&1), other.remove(&1), other.insert(&1, 2, 1))),
@@ -304,7 +304,7 @@ fn a_shared_budget_under_writers() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         budget.rebalance();
         budget.check().unwrap();
-        [one, other].iter().for_each(common::settle);
+        [&one, &other].into_iter().for_each(common::settle);
         assert_eq!(budget.shares().len(), 2);
     });
 }

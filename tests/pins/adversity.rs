@@ -4,7 +4,7 @@ use crate::common::{
     Books, Literal, Numbers, Value, audit_to_the_end, hush, lock, planted_panic, settle, watchdog,
 };
 use crate::{Numbered, PINNED, builder, flood, of_quota, pinned};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn a_pinned_entry_outlives_a_decision_that_comes_to_nothing() {
     /// In another shard.
     const VICTIM: (u64, u64) = (1 << 40, 1);
     let (link, evicted) = (Arc::new(Mutex::new(None::<Paired>)), Arc::new(Mutex::new(Vec::new())));
-    let (linked, hears, meddles) = (Arc::clone(&link), Arc::clone(&evicted), AtomicBool::new(true));
+    let (linked, hears, calls) = (Arc::clone(&link), Arc::clone(&evicted), AtomicU64::new(0));
     let cache: Paired = Cache::builder(1000, 100)
         .key_hasher(Literal)
         .policy(PolicyKind::Lru)
@@ -30,7 +30,8 @@ fn a_pinned_entry_outlives_a_decision_that_comes_to_nothing() {
         .pin_quota(60)
         .strict()
         .replace_if(move |_, _| {
-            if meddles.swap(false, Ordering::Relaxed) {
+            // The first time there is no room, the second time everything was settled to make some.
+            if calls.fetch_add(1, Ordering::Relaxed) == 1 {
                 // Not to be done in earnest: it would be a deadlock if they were in one shard.
                 let cache = lock(&linked).clone();
                 assert!(cache.is_some_and(|cache| cache.set_ttl(&VICTIM, Duration::from_secs(9))));

@@ -25,7 +25,8 @@
 //!
 //! 1. **The budget holds.** At every instant the entries in the store, admitted or not yet decided upon, cost at
 //!    most `max_cost + slack`. The slack is [yours to choose](Builder::slack), 0 included
-//!    ([`strict`](Builder::strict)). [`Stats::peak_cost`] shows the peak. No hidden unit is added to a cost;
+//!    ([`strict`](Builder::strict)). While a budget is lowered, it is the one before until
+//!    [`set_max_cost`](Cache::set_max_cost) returns. [`Stats::peak_cost`] shows the peak. No hidden unit is added to a cost;
 //!    [counting the bookkeeping](Builder::charge_overhead) is an option.
 //! 2. **Read your writes.** After an insert returned true, every thread sees that value or a later one, until it
 //!    leaves. After a remove or a clear returned, no older value is ever seen again (but by a `restore`: a snapshot knows nothing of

@@ -365,3 +365,6 @@ const HEADROOM_OF_HELD: u64 = 4;
 
 /// this part of its fair share, whichever is more.
 const HEADROOM_OF_FAIR: u64 = 8;
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::persist::Snapshot;
 use tollgate::policy::PolicyKind;
-use tollgate::{InsertOptions, Loaded, Tag};
+use tollgate::{Cache, InsertOptions, Loaded, Maintenance, Tag};
 
 fn insert(cache: &Small, key: u64, options: InsertOptions) {
     cache.try_insert_with(key, key + 100, 2, options).unwrap();
@@ -130,3 +130,47 @@ fn ages_go_on_where_they_were() {
     assert_eq!(refreshes(&after), 0);
     settle(&after);
 }
+
+#[test]
+fn a_snapshot_of_the_first_version_is_read_without_marks() {
+    let digits: Vec<char> = FIRST_VERSION.chars().collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap();
+    let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+    let (clock, open) = (ManualClock::new(), || Snapshot::open(bytes.as_slice()).unwrap());
+    let cache: Cache<u64, String> = Cache::builder(10, 100)
+        .clock(clock.clone())
+        .maintenance(Maintenance::Manual)
+        .pin_quota(100)
+        .refresh_after(Duration::from_secs(60))
+        .same_keys_as(&open())
+        .unwrap()
+        .build()
+        .unwrap();
+    let restored = cache.restore_from(open().away_for(Duration::from_secs(2))).unwrap();
+    assert_eq!((restored.entries, restored.pinned, cache.cost()), (3, 0, 12));
+    for (key, value) in [(1, "one"), (2, "two"), (3, "three")] {
+        assert_eq!(cache.get(&key).as_deref(), Some(value));
+        assert_eq!((cache.tag(&key), cache.is_pinned(&key)), (None, false));
+    }
+    assert_eq!(cache.remaining_ttl(&3), Some(Duration::from_secs(7)));
+    settle(&cache);
+    let load = || cache.get_or_load(&1, || Ok::<_, ()>(Loaded::new("new".into(), 1))).unwrap();
+    clock.advance(Duration::from_millis(59_999));
+    assert_eq!((load(), cache.stats().refreshes), ("one".into(), 0));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!((load(), cache.stats().refreshes), ("new".into(), 1));
+    // And what it writes itself is of the present version.
+    let mut again = Vec::new();
+    cache.save(&mut again).unwrap();
+    assert_eq!(again[8..12], [2, 0, 0, 0]);
+}
+
+/// What version 1 wrote of a cache of three: `1` and `2` for ever (the one had a tag), `3` for nine seconds.
+const FIRST_VERSION: &str = "\
+    544f4c4c47415445010000004a010000c9f32d1a8b2767c892952373b479983aebb117940700000000000000c15c0289ec2d0a91\
+    67ec8e65a18debbe5f5532fbeea293f80bc942ee9086c171b9b501d1d854bb7180021590ff0b4dc3a53c36d76cec99e0c258bdff\
+    a10100001500000000000000616c6c6f633a3a737472696e673a3a537472696e6703000000000000006c72750000000000000000\
+    0154a2fe101807134203000000000000000500000000000000282300000000000028230000000000000000000000000000060000\
+    000000000005746872656501cde17c0f300bbf8302000000000000000400000000000000ffffffffffffffffffffffffffffffff\
+    000000000000000004000000000000000374776f0164010e4a1b38140801000000000000000300000000000000ffffffffffffff\
+    ffffffffffffffffff00000000000000000400000000000000036f6e6500030000000000000000000000008a70e0";

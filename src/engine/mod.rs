@@ -101,7 +101,7 @@ impl Engine {
             wheel: TimerWheel::new(),
             pins: Pins::new(),
             pin_quota: 0,
-            asked: Asked::new(),
+            asked: Asked::new(config.expected_entries()),
             curve: None,
             victims: Vec::new(),
             discarded: Vec::new(),
@@ -142,7 +142,8 @@ impl Engine {
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
         let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + self.pins.memory() + 4096 + curve
+        let entries = self.ledger.memory() + self.wheel.memory() + self.pins.memory();
+        entries + self.policy.memory() + self.asked.memory() + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns

@@ -288,3 +288,32 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{PolicyConfig, PolicyKind};
+
+    fn write(index: u64, cost: u64, pinned: bool) -> Write {
+        Write { index, version: index as u32, cost, deadline: None, pinned }
+    }
+
+    /// The undoing of a pin and the pin that lives on its room come by two logs, in any order.
+    #[test]
+    fn pins_heard_of_too_early_evict_nobody() {
+        let config =
+            PolicyConfig { num_counters: 100, max_cost: 100, seed: 1, objective: Default::default() };
+        let mut engine = Engine::new(PolicyKind::Lru, config).with_pin_quota(40);
+        let mut effects = Vec::new();
+        engine.write(write(1, 40, true), &mut effects);
+        (2..8).for_each(|index| engine.write(write(index, 10, false), &mut effects));
+        engine.write(write(8, 40, true), &mut effects);
+        assert_eq!((effects.len(), engine.used(), engine.pinned()), (0, 140, vec![1, 8]));
+        // Now there is one too many, as in the store.
+        engine.write(write(1, 40, false), &mut effects);
+        let evicted: Vec<_> = effects.iter().map(|effect| (effect.index, effect.verdict)).collect();
+        assert_eq!(evicted, [2, 3, 4, 5].map(|index| (index, Verdict::Evicted)));
+        assert_eq!((engine.used(), engine.pinned()), (100, vec![8]));
+        engine.check().unwrap();
+    }
+}

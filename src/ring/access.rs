@@ -174,7 +174,7 @@ fn slot_of(position: u64) -> usize {
 }
 
 /// Slots of a stripe: a power of two. The model checker gets few, to see laps.
-const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 512 };
+const CAPACITY: usize = if cfg!(tollgate_loom) { 2 } else { 1024 };
 /// Positions after which a reader is told that it is time to drain.
 const PART: u64 = if cfg!(tollgate_loom) { 1 } else { 128 };
 /// A drain looks at every stripe.

@@ -110,7 +110,7 @@ impl HitDensity {
             monitor: Monitor::new(scale.entries()),
             learner: Learner::new(scale),
             residents: Residents::default(),
-            recent: Recent::new(),
+            recent: Recent::new(scale.entries()),
             clock: 0,
             epoch_end: FIRST_EPOCH,
             epoch_len: FIRST_EPOCH,
@@ -181,6 +181,7 @@ impl HitDensity {
         self.sketch.set_entries(2 * entries as usize);
         self.ghost.resize(entries, self.clock);
         self.monitor.resize(entries, self.clock);
+        self.recent = Recent::new(entries);
         if entries > self.scale.entries() / 16 {
             self.learner.rescale(self.scale, to);
         } else {

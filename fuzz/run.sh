@@ -4,7 +4,8 @@
 #   fuzz/run.sh SECONDS            each target for so long, under AddressSanitizer
 #   fuzz/run.sh --runs N [TARGET]  each target (or one) so often; threaded targets a twentieth of it
 #
-# SANITIZER=none is two to three times as fast (the crate itself has no unsafe code); JOBS=2 runs two targets at a time.
+# SANITIZER=none is two to three times as fast (the crate itself has no unsafe code); JOBS=2 runs two targets at a time; with --runs,
+# LIMIT=SECONDS ends a target that takes longer; SEED=N begins elsewhere.
 # Needs a nightly toolchain and cargo-fuzz; tries to install them, and skips aloud if that fails.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -13,7 +14,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 case "${1:-}" in
   --runs) limit=runs amount=${2:?how many executions} only=${3:-} ;;
   [0-9]*) limit=seconds amount=$1 only=${2:-} ;;
-  *) sed -n "2,9s/^# \{0,1\}//p" run.sh; exit 2 ;;
+  *) sed -n "2,10s/^# \{0,1\}//p" run.sh; exit 2 ;;
 esac
 
 skip() { echo "SKIPPED: no fuzzing here: $*"; exit 0; }
@@ -25,14 +26,14 @@ cargo +nightly fuzz --version >/dev/null 2>&1 ||
   skip "cargo-fuzz could not be installed"
 
 sanitizer=${SANITIZER:-address}
-threaded=" concurrent_consistency "
+threaded=" concurrent_consistency concurrent_loads "
 ./seeds.py
 mkdir -p artifacts
 cargo +nightly fuzz build -s "$sanitizer" 2>&1 | tail -1
 
 run() {
   local target=$1 options log=artifacts/$1.log
-  options=(-seed=1 -print_final_stats=1 -timeout=60 -rss_limit_mb=4096 "-artifact_prefix=artifacts/$target-")
+  options=("-seed=${SEED:-1}" -print_final_stats=1 -timeout=60 -rss_limit_mb=4096 "-artifact_prefix=artifacts/$target-")
   [ "$target" != trace_parsers ] || options+=(-dict=corpus/traces.dict)
   if [ $limit = seconds ]; then
     options+=("-max_total_time=$amount")
@@ -41,6 +42,7 @@ run() {
   else
     options+=("-runs=$amount")
   fi
+  [ $limit = seconds ] || options+=("-max_total_time=${LIMIT:-0}")
   mkdir -p artifacts "corpus/$target"
   local started=$SECONDS
   if ! cargo +nightly fuzz run -s "$sanitizer" "$target" -- "${options[@]}" >"$log" 2>&1; then
@@ -58,7 +60,7 @@ for target in fuzz_targets/*.rs; do
   [ -n "$only" ] && [ "$only" != "$target" ] || targets+=("$target")
 done
 export -f run
-export limit amount sanitizer threaded
+export limit amount sanitizer threaded SEED LIMIT
 printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-1}" -I{} bash -c 'set -euo pipefail; run {}' | tee artifacts/summary
 failed=${PIPESTATUS[1]}
 awk '/executions in/ { sum += $2 } END { print sum " executions" }' artifacts/summary

@@ -141,3 +141,54 @@ impl Budget {
 
 /// How often a writer looks for room before it goes to sleep.
 const PATIENCE: usize = 256;
+
+#[cfg(all(test, not(any(tollgate_loom, tollgate_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_out_up_to_the_limit_and_back() {
+        let budget = Budget::new(100, 10);
+        assert_eq!((budget.occupied(), budget.max_cost(), budget.slack()), (0, 100, 10));
+        assert!(budget.try_reserve(110) && !budget.try_reserve(1), "the slack may be used, no more");
+        assert_eq!((budget.occupied(), budget.peak()), (110, 110));
+        budget.release(30);
+        assert!(!budget.try_reserve(31) && budget.try_reserve(30));
+        budget.release(110);
+        assert!(!budget.try_reserve(u64::MAX) && budget.try_reserve(1), "no sum overflows");
+        assert_eq!((budget.occupied(), budget.peak()), (1, 110), "a peak stays");
+    }
+
+    #[test]
+    fn nobody_reserves_while_reservations_are_held_back_but_who_holds_them() {
+        let budget = Budget::new(100, 0);
+        assert!(budget.try_reserve(60));
+        budget.hold();
+        assert!(!budget.try_reserve(1) && !budget.await_room(1));
+        assert!(budget.transfer(20, 60), "sixty for twenty");
+        assert_eq!(budget.occupied(), 100);
+        assert!(!budget.transfer(10, 11) && budget.occupied() == 100, "a refusal changes nothing");
+        assert!(budget.transfer(50, 20) && budget.occupied() == 70);
+        budget.unhold();
+        assert!(budget.await_room(30) && !budget.await_room(31));
+        assert!(!budget.try_reserve(31) && budget.try_reserve(30));
+    }
+
+    #[test]
+    fn a_new_budget_counts_from_now_on() {
+        let budget = Budget::new(100, 8);
+        assert!(budget.try_reserve(90));
+        budget.resize(50, 4);
+        assert_eq!((budget.max_cost(), budget.slack(), budget.occupied()), (50, 4, 90));
+        assert!(!budget.try_reserve(1));
+        budget.release(60);
+        assert!(!budget.try_reserve(25) && budget.try_reserve(24));
+    }
+
+    #[test]
+    fn room_is_tight_when_more_than_half_of_the_slack_is_taken() {
+        let budget = Budget::new(100, 10);
+        assert!(budget.try_reserve(105) && !budget.is_tight());
+        assert!(budget.try_reserve(1) && budget.is_tight());
+    }
+}

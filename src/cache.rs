@@ -81,9 +81,10 @@ struct Owner<V> {
 impl<V> Drop for Owner<V> {
     fn drop(&mut self) {
         if self.core.is_forked() {
-            // The thread is not in this process, and any lock may be held by one that is not. What is here stays:
-            // the memory is the other process's, copied.
+            // The thread is not in this process, and any lock may be held by one that is not, with what it guards half
+            // changed. What is here stays, the values too: the memory is the other process's, copied.
             std::mem::forget(self.processor.get_mut().take());
+            std::mem::forget(Arc::clone(&self.core));
             return;
         }
         self.core.bell().stop();

@@ -5,15 +5,16 @@
 mod common;
 
 use common::history::{Call, Event, Held, KEYS, Recorded, Step, is_linearizable};
-use common::{Books, Numbers, settle, watchdog};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use common::{Books, Numbers, on_threads, settle, watchdog};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use tollgate::clock::ManualClock;
 use tollgate::policy::PolicyKind;
 use tollgate::{Cache, Maintenance};
 
-const THREADS: usize = 3;
+const THREADS: u64 = 3;
 const CALLS: u64 = 5;
 
 #[test]
@@ -36,22 +37,17 @@ fn play(seed: u64) {
     let recorded = recorded(seed, if strict { 1000 } else { 2 });
     let hands: Vec<Vec<Call>> = (0..THREADS).map(|_| hand(&mut numbers, strict)).collect();
     let history = Mutex::new(Vec::new());
-    let ready = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for hand in &hands {
-            let (recorded, history, ready) = (&recorded, &history, &ready);
-            scope.spawn(move || {
-                let mut events = Vec::new();
-                ready.fetch_add(1, Ordering::AcqRel);
-                while ready.load(Ordering::Acquire) < THREADS {
-                    thread::yield_now();
-                }
-                hand.iter().for_each(|&call| recorded.call(call, &mut events));
-                history.lock().unwrap().extend(events);
-            });
+    let ready = AtomicU64::new(0);
+    on_threads(THREADS, |thread| {
+        let mut events = Vec::new();
+        ready.fetch_add(1, Ordering::AcqRel);
+        while ready.load(Ordering::Acquire) < THREADS {
+            thread::yield_now();
         }
+        hands[thread as usize].iter().for_each(|&call| recorded.call(call, &mut events));
+        history.lock().extend(events);
     });
-    let mut history = history.into_inner().unwrap();
+    let mut history = history.into_inner();
     settle(&recorded.cache);
     (0..KEYS).for_each(|key| recorded.call(Call::Get(key), &mut history));
     history.sort_by_key(|event| event.begun);

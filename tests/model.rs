@@ -4,7 +4,8 @@
 mod common;
 
 use common::{
-    builder_model, engine_model, key_model, model, policy_model, threads_model, time_model, watchdog,
+    builder_model, engine_model, key_model, loads_model, model, policy_model, threads_model, time_model,
+    watchdog,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -69,6 +70,14 @@ proptest! {
         steps in vec(any::<threads_model::RawStep>(), 1..200),
     ) {
         watchdog(move || threads_model::play(config, &steps));
+    }
+
+    #[test]
+    fn loads_on_threads_answer_nothing_that_is_over(
+        config: [u8; 4],
+        steps in vec(any::<loads_model::RawStep>(), 1..200),
+    ) {
+        watchdog(move || loads_model::play(config, &steps));
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Numbers, Signal, eventually, settle, watchdog};
+use common::{Numbers, Signal, eventually, on_threads, settle, watchdog};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
@@ -94,16 +94,11 @@ fn everything_at_once(scenario: Scenario, seed: u64) {
     }
     let cache: Cache<u64, Tracked> = builder.build().unwrap();
     let bound = MAX_COST + cache.slack();
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (cache, ledger) = (&cache, &ledger);
-            scope.spawn(move || {
-                let mut numbers = Numbers::new(seed * 31 + thread);
-                for _ in 0..steps {
-                    step(cache, ledger, &mut numbers);
-                    assert!(cache.cost() <= bound, "{} exceeds {bound}", cache.cost());
-                }
-            });
+    on_threads(THREADS, |thread| {
+        let mut numbers = Numbers::new(seed * 31 + thread);
+        for _ in 0..steps {
+            step(&cache, &ledger, &mut numbers);
+            assert!(cache.cost() <= bound, "{} exceeds {bound}", cache.cost());
         }
     });
     // Let what has a time to live outlive it: nothing is to expire between the count and the audit.
@@ -315,13 +310,8 @@ fn a_listener_hears_of_each_departure_once_under_load() {
             })
             .build()
             .unwrap();
-        thread::scope(|scope| {
-            for thread in 0..3 {
-                let cache = &cache;
-                // Every key once: nothing is replaced.
-                scope.spawn(move || (0..6000).for_each(|key| _ = cache.insert(key * 3 + thread, key, 1)));
-            }
-        });
+        // Every key once: nothing is replaced.
+        on_threads(3, |thread| (0..6000).for_each(|key| _ = cache.insert(key * 3 + thread, key, 1)));
         settle(&cache);
         let stats = cache.stats();
         let left = evicted.load(Ordering::Relaxed) + rejected.load(Ordering::Relaxed);

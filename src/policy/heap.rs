@@ -128,3 +128,41 @@ impl SlotHeap {
 }
 
 const ABSENT: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rankings, removals and moves, beside a list that is searched.
+    #[test]
+    fn the_least_is_the_one_of_lowest_priority_that_was_ranked_first() {
+        let (mut heap, mut listed) = (SlotHeap::default(), Vec::<(Slot, f64)>::new());
+        let mut numbers = crate::policy::rng::SplitMix64::new(3);
+        for _ in 0..20_000 {
+            let slot = numbers.next() as Slot % 40;
+            let place = listed.iter().position(|&(listed, _)| listed == slot);
+            match (numbers.next() % 8, place) {
+                (0..4, place) => {
+                    // Few priorities: most are ties.
+                    let priority = (numbers.next() % 12) as f64;
+                    place.map(|place| listed.remove(place));
+                    listed.push((slot, priority));
+                    heap.rank(slot, priority);
+                }
+                (4..6, Some(place)) => assert_eq!(heap.remove(slot), Some(listed.remove(place).1)),
+                (6.., Some(place)) => {
+                    let vacant = (0..40).find(|slot| listed.iter().all(|(listed, _)| listed != slot));
+                    let Some(vacant) = vacant.filter(|&vacant| heap.places.len() > vacant as usize) else {
+                        continue;
+                    };
+                    heap.relocate(slot, vacant);
+                    listed[place].0 = vacant;
+                }
+                (_, None) => continue,
+            }
+            let least =
+                listed.iter().copied().reduce(|least, next| if next.1 < least.1 { next } else { least });
+            assert_eq!(heap.least(), least);
+        }
+    }
+}

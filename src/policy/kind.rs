@@ -124,3 +124,17 @@ impl fmt::Debug for PolicyKind {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Objective;
+
+    #[test]
+    fn a_policy_and_its_kind_have_one_name() {
+        let config = PolicyConfig { num_counters: 100, max_cost: 10, seed: 1, objective: Objective::Hits };
+        for kind in PolicyKind::ALL {
+            assert_eq!(kind.build(&config).name(), kind.name());
+        }
+    }
+}

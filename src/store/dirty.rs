@@ -46,6 +46,40 @@ impl Dirty {
     }
 }
 
+#[cfg(all(test, not(any(tollgate_loom, tollgate_shuttle))))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Marks of all kinds, beside a set: who is marked, and who is next from everywhere.
+    #[test]
+    fn it_is_a_set_of_shards_that_goes_round() {
+        let (dirty, mut set) = (Dirty::default(), BTreeSet::new());
+        assert!(!dirty.any() && dirty.next(0).is_none());
+        for step in 0..400 {
+            let shard = step * 97 % 256;
+            if step % 3 == 0 && set.len() > 1 {
+                let gone = *set.range(shard..).next().or(set.first()).expect("it is not empty");
+                dirty.unmark(gone);
+                set.remove(&gone);
+            } else {
+                dirty.mark(shard);
+                set.insert(shard);
+            }
+            assert_eq!(dirty.any(), !set.is_empty());
+            for from in 0..256 {
+                assert_eq!(dirty.has(from), set.contains(&from));
+                let next = set.range(from..).next().copied();
+                // Going round begins with the next word of 64, wherever in it.
+                let after = |word: usize| set.range(word % 4 * 64..word % 4 * 64 + 64).next().copied();
+                let round = || (1..=4).find_map(|step| after(from / 64 + step));
+                let here = next.filter(|next| next / 64 == from / 64);
+                assert_eq!(dirty.next(from), here.or_else(round), "from {from} of {set:?}");
+            }
+        }
+    }
+}
+
 /// `RUSTFLAGS="--cfg tollgate_loom" cargo test --release --lib loom`
 #[cfg(all(test, tollgate_loom))]
 mod loom_tests {

@@ -321,3 +321,30 @@ impl<V> Shard<V> {
         Logged { pending: self.log.len() }
     }
 }
+
+#[cfg(all(test, not(any(tollgate_loom, tollgate_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_that_differ_in_the_bits_between_tags_and_buckets_live_in_different_shards() {
+        let store: Store<()> = Store::new(32, 0);
+        let shards: Vec<_> = (0..64).map(|bits: u64| store.shard_of(bits << 40 | 0xff)).collect();
+        assert!(shards.iter().enumerate().all(|(bits, &shard)| shard == bits % 32));
+    }
+
+    #[test]
+    fn tallies_of_all_shards_add_up() {
+        let store: Store<()> = Store::new(4, 0);
+        for shard in 0..4 {
+            let tally = &mut store.write(shard).tally;
+            (0..=shard as u64).for_each(|cost| tally.written(cost % 2 == 1, cost));
+            tally.removed(7);
+            tally.quiet_updates += 2;
+        }
+        let sum = store.tally();
+        assert_eq!((sum.inserts, sum.inserted_cost), (6, 4));
+        assert_eq!((sum.updates, sum.updated_cost), (4, 6));
+        assert_eq!((sum.removals, sum.removed_cost, sum.quiet_updates), (4, 28, 8));
+    }
+}

@@ -6,10 +6,10 @@
 //!
 //! The search is the one of Wing and Gong, "Testing and verifying concurrent objects" (1993), over histories of a few calls.
 
-use super::{Books, Value, lock};
+use super::{Books, Value};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::{Cache, Computed, InsertOptions, Inserted, Op};
@@ -89,12 +89,12 @@ pub struct Recorded {
     /// One moment after another. Sequentially consistent: a call that began after another one had ended has the later moment.
     moment: AtomicU64,
     /// Loaded values: their caller cannot know whether the cache has taken them.
-    unclear: Mutex<Vec<usize>>,
+    unclear: parking_lot::Mutex<Vec<usize>>,
 }
 
 impl Recorded {
     pub fn new(cache: Cache<u64, Held>, books: Arc<Books>, clock: ManualClock) -> Self {
-        Self { cache, books, clock, moment: AtomicU64::new(0), unclear: Mutex::default() }
+        Self { cache, books, clock, moment: AtomicU64::new(0), unclear: parking_lot::Mutex::default() }
     }
 
     /// After the last call: every value went one way, or was loaded and not kept.
@@ -105,7 +105,7 @@ impl Recorded {
             true
         });
         assert_eq!(self.cache.stats().loading, 0, "a load has leaked");
-        self.books.forgive(&lock(&self.unclear));
+        self.books.forgive(&self.unclear.lock());
         self.books.audit(&resident);
         drop(self.cache);
         self.books.audit_drops();
@@ -144,10 +144,11 @@ impl Recorded {
             Call::Load(key) => {
                 let fresh = self.value();
                 let id = fresh.id;
-                lock(&self.unclear).push(id);
+                self.unclear.lock().push(id);
                 let mut from = 0;
                 let loaded = cache.get_or_insert_with(&key, 1, || {
                     from = self.now();
+                    linger();
                     fresh
                 });
                 vec![(key, if loaded.id == id { Step::Write(id, from) } else { Step::Read(loaded.id) })]
@@ -265,6 +266,13 @@ impl Recorded {
     fn no_step(&self, call: impl FnOnce()) -> Vec<(u64, Step)> {
         call();
         Vec::new()
+    }
+}
+
+/// A load takes a while, or little would ever overtake one. A model checker needs no time for that.
+fn linger() {
+    if cfg!(not(tollgate_shuttle)) {
+        std::thread::sleep(Duration::from_micros(10));
     }
 }
 

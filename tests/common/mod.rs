@@ -6,6 +6,7 @@ pub mod builder_model;
 pub mod engine_model;
 pub mod history;
 pub mod key_model;
+pub mod loads_model;
 pub mod matrix_config;
 pub mod model;
 pub mod policy_model;
@@ -14,6 +15,7 @@ pub mod time_model;
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +24,12 @@ use std::time::{Duration, Instant};
 use tollgate::key::{KeyHash, KeyHasher};
 use tollgate::{Cache, Cause, Event, InsertError};
 
-/// Long enough for a loaded machine, short enough to be waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a loaded machine, short enough to be waited for. `TOLLGATE_PATIENCE` is for slower ones yet, in seconds: under
+/// a sanitizer everything takes longer.
+pub fn patience() -> Duration {
+    let asked = std::env::var("TOLLGATE_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(asked.unwrap_or(60))
+}
 
 /// Runs `body` on a thread of its own and fails if it does not end: a deadlock is a failure, not a hang.
 pub fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
@@ -33,17 +39,17 @@ pub fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) ->
         let _ = sender.send(());
         result
     });
-    if receiver.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-        panic!("no end after {PATIENCE:?}: a deadlock");
+    if receiver.recv_timeout(patience()) == Err(RecvTimeoutError::Timeout) {
+        panic!("no end after {:?}: a deadlock", patience());
     }
-    runner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    runner.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Polls until `done`, or fails.
 pub fn eventually(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        assert!(start.elapsed() < patience(), "never: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -146,7 +152,8 @@ pub struct Fate {
 /// The account of every value that was made.
 #[derive(Debug, Default)]
 pub struct Books {
-    fates: Mutex<Vec<Fate>>,
+    /// Not the standard library's: that one hides from ThreadSanitizer how it keeps threads apart.
+    fates: parking_lot::Mutex<Vec<Fate>>,
 }
 
 impl Books {
@@ -155,7 +162,7 @@ impl Books {
     }
 
     pub fn value(self: &Arc<Self>, tag: u64) -> Value {
-        let mut fates = lock(&self.fates);
+        let mut fates = self.fates.lock();
         fates.push(Fate::default());
         Value { id: fates.len() - 1, tag, books: Arc::clone(self) }
     }
@@ -166,7 +173,7 @@ impl Books {
     }
 
     pub fn hand_back_id(&self, id: usize) {
-        lock(&self.fates)[id].handed_back += 1;
+        self.fates.lock()[id].handed_back += 1;
     }
 
     pub fn hand_back_refused<T>(&self, outcome: Result<T, InsertError<Value>>) -> bool {
@@ -184,12 +191,12 @@ impl Books {
     }
 
     pub fn hear_id(&self, id: usize, cause: Cause) {
-        lock(&self.fates)[id].causes.push(cause);
+        self.fates.lock()[id].causes.push(cause);
     }
 
     /// These values were in the hands of a call that panicked: those that nobody else has count as handed back.
     pub fn forgive(&self, ids: &[usize]) {
-        let mut fates = lock(&self.fates);
+        let mut fates = self.fates.lock();
         for &id in ids {
             let fate = &mut fates[id];
             if fate.drops == 1 && fate.causes.is_empty() {
@@ -199,26 +206,26 @@ impl Books {
     }
 
     pub fn fates(&self) -> Vec<Fate> {
-        lock(&self.fates).clone()
+        self.fates.lock().clone()
     }
 
     /// How many values left for that cause.
     pub fn count(&self, cause: Cause) -> usize {
-        lock(&self.fates).iter().filter(|fate| fate.causes.contains(&cause)).count()
+        self.fates.lock().iter().filter(|fate| fate.causes.contains(&cause)).count()
     }
 
     pub fn alive(&self) -> usize {
-        lock(&self.fates).iter().filter(|fate| fate.drops == 0).count()
+        self.fates.lock().iter().filter(|fate| fate.drops == 0).count()
     }
 
     /// Every value went exactly one way: handed back, one event, or `resident`.
     pub fn audit(&self, resident: &[usize]) {
-        let mut is_resident = vec![false; lock(&self.fates).len()];
+        let mut is_resident = vec![false; self.fates.lock().len()];
         resident.iter().for_each(|&id| {
             assert!(!is_resident[id], "value {id} is resident twice");
             is_resident[id] = true;
         });
-        for (id, fate) in lock(&self.fates).iter().enumerate() {
+        for (id, fate) in self.fates.lock().iter().enumerate() {
             let ways = fate.handed_back as usize + fate.causes.len() + usize::from(is_resident[id]);
             assert_eq!(ways, 1, "value {id} is resident: {}, and {fate:?}", is_resident[id]);
             assert_eq!(fate.drops, u32::from(!is_resident[id]), "destructors of value {id}: {fate:?}");
@@ -227,7 +234,7 @@ impl Books {
 
     /// Where nobody listens: every value is resident or was dropped, once.
     pub fn audit_quiet(&self, resident: &[usize]) {
-        for (id, fate) in lock(&self.fates).iter().enumerate() {
+        for (id, fate) in self.fates.lock().iter().enumerate() {
             let is_resident = resident.contains(&id);
             assert_eq!(fate.drops, u32::from(!is_resident), "destructors of value {id}: {fate:?}");
             assert!(!is_resident || fate.handed_back == 0, "value {id} is here and there");
@@ -236,7 +243,7 @@ impl Books {
 
     /// After the cache is gone: every destructor ran once.
     pub fn audit_drops(&self) {
-        for (id, fate) in lock(&self.fates).iter().enumerate() {
+        for (id, fate) in self.fates.lock().iter().enumerate() {
             assert_eq!(fate.drops, 1, "destructors of value {id}: {fate:?}");
         }
     }
@@ -252,7 +259,7 @@ pub struct Value {
 
 impl Drop for Value {
     fn drop(&mut self) {
-        lock(&self.books.fates)[self.id].drops += 1;
+        self.books.fates.lock()[self.id].drops += 1;
     }
 }
 
@@ -285,6 +292,15 @@ pub fn settle<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher>(cache: &Cache<K
     let census = cache.census();
     assert!(census.cost <= cache.max_cost(), "{} of {} at rest", census.cost, cache.max_cost());
     assert_eq!((cache.cost(), cache.len()), (census.cost, census.entries));
+}
+
+/// Runs `work` on so many threads at once, each with its number, and joins them.
+pub fn on_threads(count: u64, work: impl Fn(u64) + Sync) {
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    });
 }
 
 /// Calls back into whatever it holds when it is dropped: a destructor with a mind of its own.

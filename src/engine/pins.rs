@@ -311,7 +311,8 @@ mod tests {
         assert_eq!((effects.len(), engine.used(), engine.pinned()), (0, 140, vec![1, 8]));
         // Now there is one too many, as in the store.
         engine.write(write(1, 40, false), &mut effects);
-        let evicted: Vec<_> = effects.iter().map(|effect| (effect.index, effect.verdict)).collect();
+        let mut evicted: Vec<_> = effects.iter().map(|effect| (effect.index, effect.verdict)).collect();
+        evicted.sort_unstable_by_key(|&(index, _)| index);
         assert_eq!(evicted, [2, 3, 4, 5].map(|index| (index, Verdict::Evicted)));
         assert_eq!((engine.used(), engine.pinned()), (100, vec![8]));
         engine.check().unwrap();

@@ -11,6 +11,7 @@ use crate::key::{KeyHasher, SecretHasher};
 use crate::listener::{Event, Listener};
 use crate::policy::{Objective, PolicyConfig, PolicyKind};
 use crate::processor::{self, Processor, SharedProcessor};
+use crate::share::SharedBudget;
 use crate::store::Idle;
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,6 +28,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     listener: Option<Listener<V>>,
     charge_overhead: bool,
     slack: Slack,
+    pin_quota: u64,
     time_to_live: Option<Duration>,
     time_to_idle: Option<Duration>,
     ttl_jitter: f64,
@@ -40,6 +42,7 @@ pub struct Builder<K: ?Sized, V, S = SecretHasher> {
     maintenance: Maintenance,
     name: String,
     processor: Option<SharedProcessor>,
+    shared_budget: Option<(SharedBudget, u32)>,
     hasher: S,
     _key: PhantomData<fn() -> *const K>,
 }
@@ -54,6 +57,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             listener: None,
             charge_overhead: false,
             slack: Slack::Share,
+            pin_quota: 0,
             time_to_live: None,
             time_to_idle: None,
             ttl_jitter: 0.0,
@@ -67,6 +71,7 @@ impl<K: ?Sized, V> Builder<K, V> {
             maintenance: Maintenance::default(),
             name: String::new(),
             processor: None,
+            shared_budget: None,
             hasher: SecretHasher::new(),
             _key: PhantomData,
         }
@@ -103,6 +108,13 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
     /// they return, one after another.
     pub fn strict(self) -> Self {
         self.slack(0)
+    }
+
+    /// How much of the budget [pinned](Cache::pin) entries may take together, in units of cost; at most `max_cost`. The default is 0: nothing can be
+    /// pinned. What is not taken is there for all entries.
+    pub fn pin_quota(mut self, cost: u64) -> Self {
+        self.pin_quota = cost;
+        self
     }
 
     /// How long entries live after they were written, unless their insert says otherwise. The default, and
@@ -163,6 +175,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             listener: self.listener,
             charge_overhead: self.charge_overhead,
             slack: self.slack,
+            pin_quota: self.pin_quota,
             time_to_live: self.time_to_live,
             time_to_idle: self.time_to_idle,
             ttl_jitter: self.ttl_jitter,
@@ -176,6 +189,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
             maintenance: self.maintenance,
             name: self.name,
             processor: self.processor,
+            shared_budget: self.shared_budget,
             hasher,
             _key: PhantomData,
         }
@@ -232,19 +246,33 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
         self.processor = Some(processor.clone());
         self
     }
+
+    /// Makes the cache a member of a [`SharedBudget`]: how much it may hold is settled there, from time to time, by what it and the others need and by
+    /// their weights (1 or more). The `max_cost` of the builder is the most that it gets; `u64::MAX` is as much as there is.
+    pub fn shared_budget(mut self, budget: &SharedBudget, weight: u32) -> Self {
+        self.shared_budget = Some((budget.clone(), weight));
+        self
+    }
 }
 
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
     /// Builds the cache, and starts its thread if it is to have one.
     ///
     /// # Errors
-    /// If a budget, a number of counters or a duration is 0, the jitter is no share, or the thread cannot be started.
+    /// If a budget, a number of counters, a weight or a duration is 0, the quota for pins exceeds the budget, the jitter is no share, a shared budget has no room
+    /// for another cache, or the thread cannot be started.
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
         if self.num_counters == 0 {
             return Err(BuildError::NoCounters);
         }
         if self.max_cost == 0 {
             return Err(BuildError::NoBudget);
+        }
+        if self.pin_quota > self.max_cost {
+            return Err(BuildError::QuotaBeyondBudget);
+        }
+        if self.shared_budget.as_ref().is_some_and(|&(_, weight)| weight == 0) {
+            return Err(BuildError::NoWeight);
         }
         let refresh_after = self.freshness.refresh_after();
         if [self.time_to_live, self.time_to_idle, refresh_after].contains(&Some(Duration::ZERO)) {
@@ -253,7 +281,12 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
         let seed = self.seed.unwrap_or_else(rand::random);
         let config = PolicyConfig {
             num_counters: self.num_counters,
-            max_cost: self.max_cost,
+            // The most that there may be: by that the policy takes its measure.
+            max_cost: self
+                .shared_budget
+                .as_ref()
+                .map_or(u64::MAX, |(budget, _)| budget.total())
+                .clamp(1, self.max_cost),
             seed,
             objective: self.objective,
         };
@@ -267,6 +300,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
                 0
             },
             slack: self.slack,
+            pin_quota: self.pin_quota,
             time_to_live: self.time_to_live,
             freshness: self.freshness,
             jitter: Jitter::new(self.ttl_jitter, seed).ok_or(BuildError::NoShare)?,
@@ -279,16 +313,28 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             process: std::process::id(),
             seed,
         };
-        let mut engine = Engine::new(self.policy, config);
+        let mut engine = Engine::new(self.policy, config).with_pin_quota(self.pin_quota);
         if self.miss_ratio_curve {
             engine = engine.with_miss_ratio_curve();
         }
-        let core = Arc::new(Core::new(engine, shards(), self.max_cost, settings));
+        // A member begins with as little as possible, and gets its share when it joins.
+        let mut max_cost = self.max_cost;
+        if self.shared_budget.is_some() {
+            max_cost = 1;
+            engine.set_max_cost(max_cost, &mut Vec::new());
+        }
+        let core = Arc::new(Core::new(engine, shards(), max_cost, settings));
         let processor = match self.maintenance {
             Maintenance::Thread => Some(start(&core, self.processor)?),
             Maintenance::Inline | Maintenance::Manual => None,
         };
-        Ok(Cache::assemble(core, processor, self.hasher))
+        let cache = Cache::assemble(Arc::clone(&core), processor, self.hasher);
+        match self.shared_budget {
+            Some((budget, weight)) if !core.join(&budget, weight, self.max_cost) => {
+                Err(BuildError::BudgetTaken)
+            }
+            _ => Ok(cache),
+        }
     }
 }
 
@@ -324,6 +370,7 @@ impl<K: ?Sized, V, S> fmt::Debug for Builder<K, V, S> {
             .field("objective", &self.objective)
             .field("miss_ratio_curve", &self.miss_ratio_curve)
             .field("slack", &self.slack)
+            .field("pin_quota", &self.pin_quota)
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
             .field("freshness", &self.freshness)

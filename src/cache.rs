@@ -7,6 +7,7 @@ mod load_many;
 mod modify;
 #[cfg(feature = "persist")]
 mod persist;
+mod pins;
 mod refresh;
 mod tags;
 #[cfg(feature = "async")]
@@ -17,7 +18,7 @@ pub use load::{Reservation, Vacancy};
 pub use modify::Computed;
 
 use crate::builder::Builder;
-use crate::core::{Core, Lifetime, Request, in_callback};
+use crate::core::{Core, Lifetime, Pinning, Request, in_callback};
 use crate::engine::ledger::Ledger;
 use crate::error::{BuildError, Inconsistency, InsertError, WaitError};
 use crate::key::{AsKey, KeyHash, KeyHasher, SecretHasher};
@@ -91,6 +92,7 @@ impl<V> Drop for Owner<V> {
             processor.end(!in_callback());
         }
         self.core.dismantle();
+        self.core.leave();
     }
 }
 
@@ -103,6 +105,9 @@ pub struct InsertOptions {
     pub if_present: bool,
     /// The group that the entry belongs to; see [`Cache::remove_tag`].
     pub tag: Option<Tag>,
+    /// Pin the entry, or refuse it if the [quota](Builder::pin_quota) has no room; see [`Cache::pin`]. Without it, a new entry is not pinned, and an update is
+    /// if the old one was.
+    pub pinned: bool,
 }
 
 /// What an accepted insert did.
@@ -194,6 +199,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
             lifetime,
             only_present: options.if_present,
             tag: options.tag,
+            pinning: if options.pinned { Pinning::Required } else { Pinning::Kept },
             flight: None,
         };
         self.core
@@ -311,7 +317,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.cost()
     }
 
-    /// The budget.
+    /// The budget: of a member of a [shared budget](Builder::shared_budget), as it is now.
     pub fn max_cost(&self) -> u64 {
         self.core.max_cost()
     }
@@ -321,8 +327,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.slack()
     }
 
-    /// Changes the budget; 0 counts as 1. If it is lowered, what no longer fits has been evicted when this
-    /// returns. A slack that was not set explicitly follows.
+    /// Changes the budget; 0 counts as 1. Of a member of a [shared budget](Builder::shared_budget), the most that it may get. If it is lowered, what no longer fits has been evicted when this
+    /// returns. A slack that was not set explicitly follows. So does what may be [pinned](Self::pin), if it is more than the budget.
     pub fn set_max_cost(&self, max_cost: u64) {
         self.core.set_max_cost(max_cost);
     }

@@ -32,7 +32,7 @@ pub const COUNTERS: &[(&str, &str, &str)] = &[
     ("tollgate_written_cost_total", "kind: insert, update", "their cost"),
     (
         "tollgate_refusals_total",
-        "cause: too_costly, kept, absent",
+        "cause: too_costly, kept, absent, unpinnable",
         "values handed back without asking the policy",
     ),
     (
@@ -56,6 +56,8 @@ pub const COUNTERS: &[(&str, &str, &str)] = &[
     ("tollgate_refreshes_total", "", "of the loads, those of keys that had a value"),
     ("tollgate_refreshes_failed_total", "", "of these, those that brought no value"),
     ("tollgate_served_stale_total", "", "reads that were served a value that was due or stale"),
+    ("tollgate_pins_refused_total", "", "pins that were asked for and found no room in the quota"),
+    ("tollgate_pins_lost_total", "", "pins that the cache undid"),
     ("tollgate_panics_total", "of: callback, policy", "panics that were contained"),
 ];
 
@@ -66,6 +68,9 @@ pub const GAUGES: &[(&str, &str, &str)] = &[
     ("tollgate_peak_cost", "", "the highest that the cost ever was"),
     ("tollgate_max_cost", "", "the budget"),
     ("tollgate_slack", "", "how far undecided cost may pass it"),
+    ("tollgate_pinned_entries", "", "rows that are pinned"),
+    ("tollgate_pinned_cost", "", "their cost"),
+    ("tollgate_pin_quota", "", "what they may cost"),
     ("tollgate_loads_under_way", "", "loads under way"),
     ("tollgate_policy_memory_bytes", "", "heap memory of the engine"),
     ("tollgate_policy_parameter", "parameter: as the policy calls it", "what the policy has tuned"),
@@ -108,6 +113,7 @@ impl Stats {
             ("too_costly", self.refused_too_costly),
             ("kept", self.refused_kept),
             ("absent", self.refused_absent),
+            ("unpinnable", self.refused_unpinnable),
         ];
         publish.counters("tollgate_refusals_total", "cause", &refusals);
         let departures = [
@@ -147,6 +153,8 @@ impl Stats {
         publish.counter("tollgate_refreshes_total", self.refreshes);
         publish.counter("tollgate_refreshes_failed_total", self.refreshes_failed);
         publish.counter("tollgate_served_stale_total", self.served_stale);
+        publish.counter("tollgate_pins_refused_total", self.pins_refused);
+        publish.counter("tollgate_pins_lost_total", self.pins_lost);
         let panics = [("callback", self.callback_panics), ("policy", self.policy_panics)];
         publish.counters("tollgate_panics_total", "of", &panics);
     }
@@ -157,6 +165,9 @@ impl Stats {
         publish.gauge("tollgate_peak_cost", None, self.peak_cost as f64);
         publish.gauge("tollgate_max_cost", None, self.max_cost as f64);
         publish.gauge("tollgate_slack", None, self.slack as f64);
+        publish.gauge("tollgate_pinned_entries", None, self.pinned as f64);
+        publish.gauge("tollgate_pinned_cost", None, self.pinned_cost as f64);
+        publish.gauge("tollgate_pin_quota", None, self.pin_quota as f64);
         publish.gauge("tollgate_loads_under_way", None, self.loading as f64);
         publish.gauge("tollgate_policy_memory_bytes", None, self.policy_memory as f64);
         for &(parameter, value) in &self.parameters {

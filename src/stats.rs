@@ -33,6 +33,12 @@ pub struct Stats {
     pub refused_kept: u64,
     /// Of these: there was no live entry to replace.
     pub refused_absent: u64,
+    /// Of these: were to be pinned, and the quota had no room.
+    pub refused_unpinnable: u64,
+    /// Calls of [`pin`](crate::Cache::pin) for which the quota had no room, and loads that were to be pinned and are not.
+    pub pins_refused: u64,
+    /// Pins that the cache undid: the entry outgrew the quota, or the budget was lowered below it.
+    pub pins_lost: u64,
     /// Newcomers that the policy turned away, at once or later.
     pub rejections: u64,
     /// Their cost.
@@ -93,6 +99,12 @@ pub struct Stats {
     pub resident_cost: u64,
     /// The highest that `resident_cost` ever was; at most `max_cost + slack` of the time.
     pub peak_cost: u64,
+    /// Of the entries, those that are pinned.
+    pub pinned: u64,
+    /// Their cost.
+    pub pinned_cost: u64,
+    /// What pinned entries may cost.
+    pub pin_quota: u64,
     /// The budget.
     pub max_cost: u64,
     /// How far undecided cost may pass it.
@@ -148,22 +160,22 @@ impl Stats {
     }
 
     /// Everything that only grows. No field can be forgotten: one that is in neither list does not compile.
-    fn counters(&mut self) -> [&mut u64; 36] {
+    fn counters(&mut self) -> [&mut u64; 39] {
         #[rustfmt::skip]
         let Self {
             hits, misses, inserts, inserted_cost, updates, updated_cost,
-            refusals, refused_too_costly, refused_kept, refused_absent,
+            refusals, refused_too_costly, refused_kept, refused_absent, refused_unpinnable, pins_refused, pins_lost,
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
             reads_recorded, reads_lost, helps, decided_at_once, turns,
             loads, loads_failed, loads_abandoned, loads_overtaken, refreshes, refreshes_failed, served_stale, callback_panics, policy_panics,
-            loading: _, entries: _, resident_cost: _, peak_cost: _, max_cost: _, slack: _, policy: _, parameters: _, policy_memory: _,
+            loading: _, entries: _, resident_cost: _, peak_cost: _, max_cost: _, slack: _, pinned: _, pinned_cost: _, pin_quota: _, policy: _, parameters: _, policy_memory: _,
             life_expectancy: _, miss_ratio_curve: _,
         } = self;
         #[rustfmt::skip]
         let counters = [
             hits, misses, inserts, inserted_cost, updates, updated_cost,
-            refusals, refused_too_costly, refused_kept, refused_absent,
+            refusals, refused_too_costly, refused_kept, refused_absent, refused_unpinnable, pins_refused, pins_lost,
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
             reads_recorded, reads_lost, helps, decided_at_once, turns,
@@ -197,10 +209,25 @@ impl fmt::Display for Stats {
             "entries      {}\ncost         {} resident, {} peak, {} budget, {} slack",
             self.entries, self.resident_cost, self.peak_cost, self.max_cost, self.slack
         )?;
+        if self.pin_quota > 0 {
+            writeln!(
+                f,
+                "pinned       {} (cost {} of {}), {} refused, {} lost",
+                self.pinned,
+                self.pinned_cost,
+                self.pin_quota,
+                self.pins_refused + self.refused_unpinnable,
+                self.pins_lost
+            )?;
+        }
         writeln!(
             f,
-            "refusals     {} too costly, {} kept the old, {} without one; {} of the rejections at once",
-            self.refused_too_costly, self.refused_kept, self.refused_absent, self.rejected_at_once
+            "refusals     {} too costly, {} kept the old, {} without one, {} unpinnable; {} of the rejections at once",
+            self.refused_too_costly,
+            self.refused_kept,
+            self.refused_absent,
+            self.refused_unpinnable,
+            self.rejected_at_once
         )?;
         writeln!(
             f,

@@ -239,7 +239,7 @@ const TIMES: &[Case] = &[
     ("options in every combination, on what is not there", || {
         let cache = manual(100, 100).build().unwrap();
         for ttl in lengths() {
-            let options = InsertOptions { time_to_live: Some(ttl), if_present: true, tag: None };
+            let options = InsertOptions { time_to_live: Some(ttl), if_present: true, ..Default::default() };
             assert!(matches!(cache.try_insert_with(1, 5, 1, options), Err(InsertError::Absent(5))));
         }
         settle(&cache);
@@ -558,7 +558,13 @@ const ENGINES: &[Case] = &[
             let mut engine = Engine::new(kind.clone(), config);
             let mut effects: Vec<Effect> = Vec::new();
             for (index, deadline) in [0, 1, u64::MAX - 1, u64::MAX].into_iter().enumerate() {
-                let write = Write { index: index as u64, version: 0, cost: 1, deadline: Some(deadline) };
+                let write = Write {
+                    index: index as u64,
+                    version: 0,
+                    cost: 1,
+                    deadline: Some(deadline),
+                    pinned: false,
+                };
                 engine.write(write, &mut effects);
             }
             for now in [0, 1, 1 << 40, u64::MAX - 1, u64::MAX] {

@@ -195,7 +195,7 @@ fn ristretto_turns_the_less_frequent_away_and_lets_a_tie_in() {
     play(&mut engine, (0..10).chain(0..10).chain(0..10));
     let mut effects = Vec::new();
     engine.access(77);
-    engine.write(Write { index: 77, version: 1, cost: 1, deadline: None }, &mut effects);
+    engine.write(Write { index: 77, version: 1, cost: 1, deadline: None, pinned: false }, &mut effects);
     assert!(!is_resident(&engine, 77) && engine.ledger().len() == 10, "{effects:?}");
     play(&mut engine, [77, 77]);
     assert!(is_resident(&engine, 77), "as frequent as anybody else");

@@ -10,7 +10,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("memory", &["store", "ring", "flight", "counters", "budget"]),
     // What the statistics tell includes what the policy tunes.
     ("decisions", &["engine", "policy", "expiry", "stats", "metrics"]),
-    ("driver", &["processor"]),
+    ("driver", &["processor", "share"]),
     ("core", &["core"]),
     ("faces", &["cache", "builder", "lib"]),
 ];

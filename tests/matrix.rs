@@ -158,6 +158,7 @@ fn build<K: TestKey, S: KeyHasher + Clone>(
         .policy(config.policy.clone())
         .maintenance(config.maintenance)
         .seed(config.number)
+        .pin_quota(config.pin_quota)
         .miss_ratio_curve(config.number.is_multiple_of(5))
         .clock(clock.clone());
     if let Some(slack) = config.slack {
@@ -210,7 +211,7 @@ fn build<K: TestKey, S: KeyHasher + Clone>(
 
 impl<K: TestKey, S: KeyHasher + Clone> World<K, S> {
     fn step(&self, numbers: &mut Numbers) {
-        let (what, key) = (numbers.below(40), K::key(numbers.below(30)));
+        let (what, key) = (numbers.below(43), K::key(numbers.below(30)));
         let cost = self.cost(numbers);
         match what {
             0..=9 => self.settle_insert(self.cache.try_insert_with(
@@ -245,6 +246,8 @@ impl<K: TestKey, S: KeyHasher + Clone> World<K, S> {
                 let bound = self.bound.load(Ordering::Relaxed);
                 assert!(census.cost <= bound, "{census:?} passes {bound}");
             }
+            35 | 36 => _ = self.cache.pin(&key),
+            37 => _ = (self.cache.is_pinned(&key), self.cache.unpin(&key)),
             _ => self.load(numbers, &key, cost),
         }
     }
@@ -276,6 +279,7 @@ impl<K: TestKey, S: KeyHasher + Clone> World<K, S> {
             time_to_live: per_insert.then(|| lives[numbers.below(4) as usize]),
             if_present: numbers.below(6) == 0,
             tag: None,
+            pinned: numbers.below(8) == 0,
         }
     }
 

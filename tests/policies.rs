@@ -136,7 +136,7 @@ impl Bench {
             Event::Write { index, cost, time_to_live } => {
                 self.model.versions += 1;
                 let deadline = time_to_live.map(|ttl| self.model.now + ttl);
-                let write = Write { index, version: self.model.versions, cost, deadline };
+                let write = Write { index, version: self.model.versions, cost, deadline, pinned: false };
                 self.engine.write(write, &mut effects);
                 self.model.write(write, &effects, self.how);
             }
@@ -360,7 +360,10 @@ fn one_key_inserted_and_removed_over_and_over_takes_no_memory() {
         let mut effects = Vec::new();
         let mut rounds = |versions: std::ops::Range<u32>| {
             for version in versions {
-                engine.write(Write { index: 42, version, cost: 1, deadline: None }, &mut effects);
+                engine.write(
+                    Write { index: 42, version, cost: 1, deadline: None, pinned: false },
+                    &mut effects,
+                );
                 engine.remove(42);
             }
             engine.memory()

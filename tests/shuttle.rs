@@ -25,7 +25,7 @@ use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHasher, SecretHasher};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, Cause, Expiry, Lifespan, Living, Maintenance};
+use tollgate::{Builder, Cache, Cause, Expiry, Lifespan, Living, Maintenance, SharedBudget};
 
 use Call::*;
 
@@ -241,6 +241,85 @@ fn a_read_that_ends_a_life_beside_updates() {
             common::settle(&cache);
         });
     }
+}
+
+/// A cache of two entries.
+fn pair(slack: u64, pin_quota: u64) -> Cache<u64, u64, SecretHasher> {
+    let builder = Cache::builder(16, 2).policy(PolicyKind::Lru).maintenance(Maintenance::Manual).seed(1);
+    builder.slack(slack).pin_quota(pin_quota).key_hasher(hasher()).build().unwrap()
+}
+
+/// An entry that is pinned before it has left stays, whatever had been decided about it.
+#[test]
+fn a_pin_while_its_entry_is_evicted() {
+    for slack in [0, 1] {
+        explore_with(move || {
+            let cache = pair(slack, 2);
+            assert!(cache.insert(&0, 0, 1) && cache.insert(&1, 1, 1));
+            cache.run_pending();
+            let [writer, turner] = [cache.clone(), cache.clone()];
+            let threads = [
+                shuttle::thread::spawn(move || _ = (writer.insert(&2, 2, 1), writer.insert(&3, 3, 1))),
+                shuttle::thread::spawn(move || turner.run_pending()),
+            ];
+            let pinned = cache.pin(&0).unwrap();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            common::settle(&cache);
+            assert_eq!((cache.is_pinned(&0), cache.contains_key(&0)), (pinned, pinned));
+        });
+    }
+}
+
+#[test]
+fn two_pins_of_one_quota() {
+    explore_with(|| {
+        let cache = pair(1, 1);
+        assert!(cache.insert(&0, 0, 1) && cache.insert(&1, 1, 1));
+        let [one, other] = [cache.clone(), cache.clone()];
+        let threads = [
+            shuttle::thread::spawn(move || {
+                let pinned = one.pin(&0) == Ok(true);
+                assert_eq!((one.is_pinned(&0), one.unpin(&0)), (pinned, pinned));
+            }),
+            shuttle::thread::spawn(move || _ = (other.pin(&1), other.remove(&1), other.insert(&1, 2, 1))),
+        ];
+        cache.set_max_cost(1);
+        cache.set_max_cost(2);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        common::settle(&cache);
+        assert_eq!(
+            (cache.pin(&0), cache.stats().pinned_cost),
+            (Ok(cache.contains_key(&0)), cache.is_pinned(&0).into())
+        );
+    });
+}
+
+/// Both want all that there is, while it is divided and one of them leaves.
+#[test]
+fn a_shared_budget_under_writers() {
+    explore_with(|| {
+        let budget = SharedBudget::with_interval(8, Duration::MAX);
+        let member = || {
+            let builder = Cache::<u64, u64>::builder(16, 100).policy(PolicyKind::Lru).seed(1);
+            let builder = builder.maintenance(Maintenance::Manual).key_hasher(hasher());
+            builder.shared_budget(&budget, 1).build().unwrap()
+        };
+        let (one, other, guest) = (member(), member(), member());
+        let writer = one.clone();
+        let threads = [
+            shuttle::thread::spawn(move || (0..4).for_each(|key| _ = writer.insert(&(key % KEYS), key, 2))),
+            shuttle::thread::spawn(move || drop(guest)),
+        ];
+        assert!(other.insert(&0, 0, 1));
+        budget.rebalance();
+        budget.check().unwrap();
+        assert!(other.insert(&1, 1, 1) || other.max_cost() < 2);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        budget.rebalance();
+        budget.check().unwrap();
+        [&one, &other].into_iter().for_each(common::settle);
+        assert_eq!(budget.shares().len(), 2);
+    });
 }
 
 /// Plays a scenario through many schedules.

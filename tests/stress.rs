@@ -77,6 +77,7 @@ fn everything_at_once(scenario: Scenario, seed: u64) {
     let events = Arc::new(AtomicU64::new(0));
     let heard = events.clone();
     let mut builder = Cache::builder(3000, MAX_COST)
+        .pin_quota(MAX_COST / 3)
         .policy(policy.clone())
         .maintenance(maintenance)
         .seed(seed)
@@ -143,10 +144,13 @@ fn step(cache: &Cache<u64, Tracked>, ledger: &Arc<Ledger>, numbers: &mut Numbers
                 value.mark(HANDED_BACK);
             }
         }
-        30..90 => _ = cache.get_with(&key, |_| ()),
+        30..80 => _ = cache.get_with(&key, |_| ()),
+        80..85 => _ = cache.pin(&key),
+        85..90 => _ = cache.unpin(&key),
         choice => {
             let time_to_live = (choice % 3 == 0).then(|| Duration::from_millis(1 + numbers.below(4)));
-            let options = InsertOptions { time_to_live, if_present: choice % 7 == 0, tag: None };
+            let (if_present, pinned) = (choice % 7 == 0, choice % 11 == 0);
+            let options = InsertOptions { time_to_live, if_present, pinned, tag: None };
             let cost = 1 + numbers.below(6) + if choice == 90 { numbers.below(MAX_COST) } else { 0 };
             if let Err(error) = cache.try_insert_with(key, ledger.value(), cost, options) {
                 error.into_value().mark(HANDED_BACK);

@@ -1,7 +1,7 @@
 //! Many keys at once, and all of them.
 
 use super::{Cache, Inserted};
-use crate::core::{Core, Lifetime, Request};
+use crate::core::{Core, Lifetime, Pinning, Request};
 use crate::error::InsertError;
 use crate::key::{AsKey, KeyHash, KeyHasher};
 use std::borrow::Borrow;
@@ -48,7 +48,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         let items = items.into_iter().map(|(key, value, cost)| {
             let key = key.key_hash(&self.hasher);
             let lifetime = Lifetime::Default;
-            (Request { key, cost, lifetime, only_present: false, tag: None, flight: None }, value)
+            let pinning = Pinning::Kept;
+            (Request { key, cost, lifetime, only_present: false, tag: None, pinning, flight: None }, value)
         });
         let answers = self.core.insert_many(items.collect()).into_iter();
         answers

@@ -6,6 +6,7 @@ use crate::clock::{millis, millis_up};
 use crate::core::{Core, Returning, Returns};
 use crate::key::KeyHasher;
 use crate::persist::{Entry, Header, RestoreError, Restored, SaveError, Saved, Snapshot, Writer};
+use crate::store::Tag;
 use crate::trace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime};
 ///
 /// See [`persist`](crate::persist) for the format, and for the secret that a snapshot gives away.
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
-    /// Writes a snapshot: the admitted entries, the most valuable first, with cost and what is left of their time to live; what the
+    /// Writes a snapshot: the admitted entries, the most valuable first (what is [pinned](Self::pin) before all), with cost, tag and what is left of their time to live; what the
     /// policy has learned; and **the secret of the hasher, in the clear** ([what that means](crate::persist)).
     ///
     /// Others may go on working meanwhile: each entry is as it is when its turn comes, and absent if it has left by then. The writer need
@@ -78,12 +79,13 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// restored one is evicted as ever. Costs are those that were saved: no weigher is asked.
     ///
     /// A snapshot knows nothing of what happened after it was made: what was removed since, or is removed while this runs, may come back.
-    /// Tags are not in it, so that `remove_tag` does not find what was restored: where groups matter, remove what may
-    /// be out of date by key, or do not restore. Ages begin anew ([`refresh_after`](crate::Builder::refresh_after)), and what was saved without
-    /// a time to live has none here either, whatever the builder says.
+    /// What was pinned is pinned again, as far as the quota has room for it; what was saved without a time to live has none here either, whatever the builder says. Snapshots of version 1 of the
+    /// format have neither tags, pins nor ages: what comes from them belongs to no group, is not pinned, and has come just now
+    /// ([`refresh_after`](crate::Builder::refresh_after)).
     ///
     /// # Blocking
-    /// Takes the engine's mutex, and holds back writers who need room, for up to 64 entries at a time; values are deserialised with no lock held.
+    /// Takes the engine's mutex, once to let the policy learn all that the other one knew (of the default policy, a few bytes for each of its counters), and then, holding back writers who
+    /// need room, for up to 64 entries at a time. Values are deserialised with no lock held.
     ///
     /// # Errors
     /// As [`restore`](Self::restore).
@@ -130,8 +132,9 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     }
 
     fn take_back(&self, batch: &mut Vec<Returning<V>>, restored: &mut Restored) {
-        let Returns { entries, rejected, expired, present } = self.core.take_back(batch);
+        let Returns { entries, pinned, rejected, expired, present } = self.core.take_back(batch);
         restored.entries += entries;
+        restored.pinned += pinned;
         restored.rejected += rejected;
         restored.expired += expired;
         restored.present += present;
@@ -163,14 +166,17 @@ struct Since {
 impl Since {
     /// `None` if its time is up.
     fn returning<V>(self, entry: Entry<V>, learned: bool) -> Option<Returning<V>> {
-        let Entry { key, cost, left_ms, unread_ms, note, value } = entry;
+        let Entry { key, cost, left_ms, unread_ms, note, pinned, tag, due_ms, value } = entry;
         let now_left = |left_ms: Option<u64>| left_ms.map(|left_ms| left_ms.saturating_sub(self.away_ms));
         let (left_ms, unread_ms) = (now_left(left_ms), now_left(unread_ms));
         if left_ms == Some(0) || unread_ms == Some(0) {
             return None;
         }
         let deadline = Core::<V>::deadline_from(self.instant, left_ms);
-        Some(Returning { key, cost, deadline, note: learned.then_some(note), value: Some(value) })
+        // The policy had nothing to note of what was pinned.
+        let note = (learned && !pinned).then_some(note);
+        let due_ms = now_left(due_ms).map(|left_ms| millis(self.instant).saturating_add(left_ms));
+        Some(Returning { key, cost, deadline, note, pinned, tag: tag.map(Tag), due_ms, value: Some(value) })
     }
 }
 
@@ -194,7 +200,17 @@ mod tests {
 
     fn left(left_ms: Option<u64>, unread_ms: Option<u64>, away_ms: u64) -> Option<u64> {
         let key = KeyHash { index: 1, conflict: 2 };
-        let entry = Entry { key, cost: 1, left_ms, unread_ms, note: 9, value: () };
+        let entry = Entry {
+            key,
+            cost: 1,
+            left_ms,
+            unread_ms,
+            note: 9,
+            pinned: false,
+            tag: None,
+            due_ms: None,
+            value: (),
+        };
         let since = Since { instant: Duration::from_secs(5), away_ms };
         since.returning(entry, true).map(|returning| returning.deadline)
     }

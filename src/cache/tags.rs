@@ -12,8 +12,8 @@ use std::hash::Hash;
 /// ([`InsertOptions::tag`](crate::InsertOptions::tag)), or a load ([`Loaded::tag`](crate::Loaded::tag)), or [`set_tag`](Self::set_tag). A write
 /// that says no tag leaves the entry without one; only `insert_if_present`, `update` and a `compute` that puts nothing keep it.
 ///
-/// Tags take about fifty bytes for each tagged entry, which are not charged, and nothing in a cache that uses none. They are not saved
-/// in a snapshot (feature `persist`).
+/// Tags take about fifty bytes for each tagged entry, which are not charged, and nothing in a cache that uses none. They are saved in
+/// snapshots (feature `persist`).
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// Removes every entry with that tag, shard by shard; the listener hears of each. Returns how many there were. Loads that are under way and
     /// bring a value with that tag insert nothing: it may be older than this call. Entries that are inserted

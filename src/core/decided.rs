@@ -5,12 +5,13 @@
 //! out and writes the row last. The row is never there before its room is.
 
 use super::deliver::Departed;
-use super::write::Refusal;
+use super::pins::Aside;
+use super::write::{Plan, Refusal};
 use super::{Core, Count, Decisions, Request};
 use crate::error::InsertError;
 use crate::listener::Cause;
 use crate::ring::log::Write;
-use crate::store::NEVER;
+use crate::store::{NEVER, Shard};
 use crate::sync::thread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -63,6 +64,7 @@ impl<V> Core<V> {
             AtOnce::Rejected => {
                 self.count(Count::Rejections, 1);
                 self.count(Count::RejectedAtOnce, 1);
+                self.note_need();
                 self.count(Count::RejectedCost, request.cost);
                 InsertError::Rejected(value)
             }
@@ -111,7 +113,7 @@ impl<V> Core<V> {
             return Try::Unsettled;
         }
         // Nobody is to be evicted for an insert that would not be written after all.
-        if self.budget.occupied().saturating_sub(decisions.engine.ledger().used()) > self.budget.slack() {
+        if self.budget.occupied().saturating_sub(decisions.engine.used()) > self.budget.slack() {
             return Try::NoRoom;
         }
         let fresh = value.as_ref().expect("the value is taken by the write that ends the loop");
@@ -120,21 +122,31 @@ impl<V> Core<V> {
             Ok(Err(refusal)) => return Try::Done(Err(AtOnce::Refused(refusal))),
             Err(panic) => return Try::Done(Err(AtOnce::Panicked(panic))),
         };
+        let mut aside = Aside(self, plan.pin.aside);
         let max_cost = self.budget.max_cost();
         if request.cost > max_cost {
             return Try::Done(Err(AtOnce::Refused(Refusal::TooCostly { cost: request.cost, max_cost })));
+        }
+        // Before the engine forgets an old row for a new one that would not fit beside what is pinned.
+        let pinned = plan.pin.is_pinned;
+        if !pinned && request.cost > decisions.engine.most_unpinned(request.key.index) {
+            return Try::Done(Err(AtOnce::Rejected));
         }
         let (index, version) = (request.key.index, shard.next_version());
         let deadline = (plan.deadline != NEVER).then_some(plan.deadline);
         decisions
             .engine
-            .write(Write { index, version, cost: request.cost, deadline }, &mut decisions.effects);
+            .write(Write { index, version, cost: request.cost, deadline, pinned }, &mut decisions.effects);
         // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
         let mut freed = Release(self, 0);
         if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
             return Try::Done(Err(AtOnce::Rejected));
         }
         if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
+            if plan.is_update() && shard.pins.has(index) {
+                self.tell_again(index, &plan, &mut shard, decisions, departed, &mut freed);
+                return Try::NoRoom;
+            }
             if let Some(place) = shard.place_of(index) {
                 departed.push(Departed::new(shard.remove(place), Cause::Evicted));
                 freed.1 += plan.old_cost;
@@ -143,7 +155,7 @@ impl<V> Core<V> {
             decisions.engine.remove(index);
             return Try::NoRoom;
         }
-        freed.1 = 0;
+        (freed.1, aside.1) = (0, 0);
         let value = value.take().expect("checked above");
         // Victims may have left this very shard, and their leaving may have moved the row.
         plan.place = shard.place_of(index);
@@ -152,6 +164,25 @@ impl<V> Core<V> {
             decisions.engine.reschedule(index, write.deadline);
         }
         Try::Done(Ok((plan.is_update(), old)))
+    }
+
+    /// Takes back what the engine was told of an update of a pinned row, which stays as it is: nobody may take it.
+    #[cold]
+    fn tell_again(
+        &self,
+        index: u64,
+        plan: &Plan,
+        shard: &mut Shard<V>,
+        decisions: &mut Decisions,
+        departed: &mut Vec<Departed<V>>,
+        freed: &mut Release<'_, V>,
+    ) {
+        let row = shard.at(shard.place_of(index).expect("what is pinned has a row"));
+        let (version, cost) = (row.version(), row.cost());
+        let deadline = row.expiry(self.settings.idle, 0, || plan.now);
+        let write = Write { index, version, cost, deadline, pinned: true };
+        decisions.engine.write(write, &mut decisions.effects);
+        self.carry_out_for((index, version), shard, decisions, departed, freed);
     }
 }
 

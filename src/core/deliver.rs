@@ -193,6 +193,12 @@ impl<V> Core<V> {
         }
     }
 
+    /// Runs `job` and leaves to the next turn, or to who asks for it, to deliver what departs by it.
+    pub(super) fn deferring<R>(&self, job: impl FnOnce() -> R) -> R {
+        let _marked = Marked::new(std::ptr::from_ref(self).addr());
+        job()
+    }
+
     /// Runs `job` and delivers what departs by it only afterwards: callbacks may wait for what `job` has yet to end.
     pub(super) fn delivering_after<R>(&self, job: impl FnOnce() -> R) -> R {
         let marked = Marked::new(std::ptr::from_ref(self).addr());

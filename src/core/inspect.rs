@@ -1,10 +1,11 @@
 //! Looking inside: the statistics, the census, and the oracle that every test ends with.
 
 use super::{Core, Count};
+use crate::engine::{Engine, Known};
 use crate::error::Inconsistency;
 use crate::ring::log::Command;
 use crate::stats::{Census, Stats};
-use crate::store::Row;
+use crate::store::{NEVER, Row};
 use std::collections::{HashMap, HashSet};
 
 /// When entries were born, for a sample of them: enough for a histogram of life times, bounded in memory.
@@ -56,8 +57,10 @@ impl<V> Core<V> {
         };
         let misses = self.counted(Count::Misses);
         let tally = self.store.tally();
-        let refused = [Count::RefusedTooCostly, Count::RefusedKept, Count::RefusedAbsent];
-        let [refused_too_costly, refused_kept, refused_absent] = refused.map(|cause| self.counted(cause));
+        let refused =
+            [Count::RefusedTooCostly, Count::RefusedKept, Count::RefusedAbsent, Count::RefusedUnpinnable];
+        let [refused_too_costly, refused_kept, refused_absent, refused_unpinnable] =
+            refused.map(|cause| self.counted(cause));
         Stats {
             hits: self.reads.attempted().saturating_sub(misses + tally.quiet_updates),
             misses,
@@ -65,10 +68,13 @@ impl<V> Core<V> {
             inserted_cost: tally.inserted_cost,
             updates: tally.updates,
             updated_cost: tally.updated_cost,
-            refusals: refused_too_costly + refused_kept + refused_absent,
+            refusals: refused_too_costly + refused_kept + refused_absent + refused_unpinnable,
             refused_too_costly,
             refused_kept,
             refused_absent,
+            refused_unpinnable,
+            pins_refused: self.counted(Count::PinsRefused),
+            pins_lost: self.counted(Count::PinsLost),
             rejections: self.counted(Count::Rejections),
             rejected_cost: self.counted(Count::RejectedCost),
             rejected_at_once: self.counted(Count::RejectedAtOnce),
@@ -100,6 +106,9 @@ impl<V> Core<V> {
             resident_cost: self.budget.occupied(),
             peak_cost: self.budget.peak(),
             max_cost: self.budget.max_cost(),
+            pinned: self.store.pinned() as u64,
+            pinned_cost: self.store.quota().taken(),
+            pin_quota: self.store.quota().limit(),
             slack: self.budget.slack(),
             policy,
             parameters,
@@ -151,7 +160,8 @@ impl<V> Core<V> {
         {
             rows += 1;
             cost += row.cost();
-            self.check_row(&decisions.engine, number, row, pending.contains(&row.index))?;
+            let is_pinned = shards[number].pins.has(row.index);
+            self.check_row(&decisions.engine, number, row, is_pinned, pending.contains(&row.index))?;
         }
         // A cost is released after its row is gone, with no lock held: until that thread is done, the budget counts more.
         let occupied = self.budget.occupied();
@@ -159,23 +169,35 @@ impl<V> Core<V> {
             return Err(Inconsistency(format!("budget: rows cost {cost}, occupied says {occupied}")));
         }
         if pending.is_empty() {
-            let ledger = decisions.engine.ledger();
-            if ledger.len() != rows || ledger.used() != cost {
+            let engine = &decisions.engine;
+            if engine.len() != rows || engine.used() != cost {
                 return Err(Inconsistency(format!(
                     "ledger: {} entries of cost {}, store: {rows} rows of cost {cost}",
-                    ledger.len(),
-                    ledger.used()
+                    engine.len(),
+                    engine.used()
                 )));
             }
+        }
+        // Changed under the locks of shards only, which are all held.
+        let (quota, pinned) = (self.store.quota(), shards.iter().map(|shard| shard.pins.cost()).sum::<u64>());
+        if quota.taken() != pinned {
+            return Err(Inconsistency(format!(
+                "pins: they cost {pinned}, {} is taken from the quota",
+                quota.taken()
+            )));
+        }
+        if pinned > quota.limit() {
+            return Err(Inconsistency(format!("pins: they cost {pinned}, the quota is {}", quota.limit())));
         }
         Ok(())
     }
 
     fn check_row(
         &self,
-        engine: &crate::engine::Engine,
+        engine: &Engine,
         shard: usize,
         row: &Row<V>,
+        is_pinned: bool,
         is_pending: bool,
     ) -> Result<(), Inconsistency> {
         let index = row.index;
@@ -188,27 +210,15 @@ impl<V> Core<V> {
         if is_pending {
             return Ok(());
         }
-        let ledger = engine.ledger();
-        let Some(slot) = ledger.find(index) else {
+        let Some(known) = engine.known(index) else {
             return Err(Inconsistency(format!(
                 "ledger: row {index:#x} is unknown and no command is pending"
             )));
         };
-        if ledger.version(slot) != row.version() || ledger.cost(slot) != row.cost() {
-            return Err(Inconsistency(format!(
-                "ledger: row {index:#x} has version {} and cost {}, ledger says {} and {}",
-                row.version(),
-                row.cost(),
-                ledger.version(slot),
-                ledger.cost(slot)
-            )));
-        }
-        if engine.is_scheduled(slot)
-            != (row.deadline() != crate::store::NEVER || self.settings.idle.is_some())
-        {
-            return Err(Inconsistency(format!(
-                "expiry: row {index:#x} and the timer wheel disagree on its deadline"
-            )));
+        let is_scheduled = row.deadline() != NEVER || self.settings.idle.is_some();
+        let expected = Known { version: row.version(), cost: row.cost(), is_scheduled, is_pinned };
+        if known != expected {
+            return Err(Inconsistency(format!("engine: row {index:#x} is {expected:?}, known as {known:?}")));
         }
         Ok(())
     }

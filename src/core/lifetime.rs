@@ -200,10 +200,12 @@ impl<V> Core<V> {
         deadline: u64,
     ) {
         // The clock is the user's: it is asked before anything changes.
-        let now = if self.settings.idle.is_some() { self.now() } else { Duration::ZERO };
+        let now = self.time_to_touch();
+        let pinned = shard.pins.has(shard.at(place).index);
         let row = shard.retime(place, deadline);
         let due = row.expiry(self.settings.idle, 0, || now);
-        let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline: due };
+        let write =
+            Write { index: row.index, version: row.version(), cost: row.cost(), deadline: due, pinned };
         let number = self.store.shard_of(write.index);
         let logged = shard.log_write(write);
         self.mark_first(number, logged);

@@ -3,7 +3,7 @@
 //! Written once, as a future. A thread runs it with a load that is ready at once, so that it sleeps nowhere but
 //! where it waits for another's flight; a task awaits it.
 
-use super::{Core, Count, Lifetime, Request};
+use super::{Core, Count, Lifetime, Pinning, Request};
 use crate::error::InsertError;
 use crate::flight::{Aboard, Flight, Outcome};
 use crate::key::KeyHash;
@@ -51,12 +51,14 @@ pub struct Loaded<V> {
     pub time_to_live: Option<Duration>,
     /// The group that the entry belongs to.
     pub tag: Option<Tag>,
+    /// Whether the entry is to be pinned, if the [quota](crate::Builder::pin_quota) has room for it. One that replaces a pinned entry is pinned anyway.
+    pub pinned: bool,
 }
 
 impl<V> Loaded<V> {
     /// A value that lives as long as the builder said. A `cost` of 0 is the weigher's, or 1.
     pub fn new(value: V, cost: u64) -> Self {
-        Self { value, cost, time_to_live: None, tag: None }
+        Self { value, cost, time_to_live: None, tag: None, pinned: false }
     }
 
     /// Lets the entry live for `ttl`; `Duration::ZERO` is for ever.
@@ -68,12 +70,17 @@ impl<V> Loaded<V> {
     pub fn tag(self, tag: Tag) -> Self {
         Self { tag: Some(tag), ..self }
     }
+
+    /// Pins the entry, if the quota has room for it; see [`Cache::pin`](crate::Cache::pin).
+    pub fn pinned(self) -> Self {
+        Self { pinned: true, ..self }
+    }
 }
 
 impl<T> Loaded<Option<T>> {
     /// That there is no value, to be remembered for `ttl` at a cost of 1. `Duration::ZERO` is for ever.
     pub fn absent(ttl: Duration) -> Self {
-        Self { value: None, cost: 1, time_to_live: Some(ttl), tag: None }
+        Self { value: None, cost: 1, time_to_live: Some(ttl), tag: None, pinned: false }
     }
 }
 
@@ -302,7 +309,7 @@ impl<'a, V> Lead<'a, V> {
     where
         V: Clone,
     {
-        let Loaded { value, cost, time_to_live, tag } = loaded;
+        let Loaded { value, cost, time_to_live, tag, pinned } = loaded;
         let kept = value.clone();
         let flight = self.flight();
         let request = Request {
@@ -311,6 +318,7 @@ impl<'a, V> Lead<'a, V> {
             lifetime: time_to_live.map_or(Lifetime::Default, Lifetime::For),
             only_present: false,
             tag,
+            pinning: if pinned { Pinning::Wanted } else { Pinning::Kept },
             flight: Some(flight.id()),
         };
         let refused = self.core.insert(request, value).err();

@@ -11,12 +11,11 @@ use super::decided::Release;
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
-use crate::engine::{Effect, Engine, Verdict};
+use crate::engine::{Effect, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
-use crate::policy::{PolicyConfig, PolicyKind};
 use crate::processor::{Bell, Maintain, Rest};
-use crate::ring::log::{Command, Write};
+use crate::ring::log::Command;
 use crate::store::{Row, Shard};
 use crate::sync::MutexGuard;
 use crate::trace;
@@ -106,29 +105,6 @@ impl<V> Core<V> {
         });
     }
 
-    /// Changes the budget; what no longer fits is gone when this returns.
-    pub(crate) fn set_max_cost(&self, max_cost: u64) {
-        let max_cost = max_cost.max(1);
-        let span = trace::resize(self.name(), max_cost);
-        let _entered = span.enter();
-        self.decide(|decisions, departed| {
-            self.budget.resize(max_cost, self.settings.slack.of(max_cost));
-            // A writer that read the old limit holds its shard's lock until its command is logged: after one
-            // pass over every shard, all further writes have seen the new limit.
-            for number in 0..self.store.shards() {
-                self.settle_shard(decisions, number, departed);
-            }
-            decisions.engine.set_max_cost(max_cost, &mut decisions.effects);
-            self.carry_out(decisions, departed);
-            // An eviction whose row was rewritten meanwhile took no effect; its command is pending now.
-            while self.budget.occupied() > max_cost.saturating_add(self.budget.slack())
-                && self.store.dirty().any()
-            {
-                self.settle_all(decisions, departed);
-            }
-        });
-    }
-
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
         self.deliver(Vec::new());
@@ -171,6 +147,7 @@ impl<V> Core<V> {
         if let Some(_ticket) = ticket {
             self.deliver(departed);
         }
+        self.turned();
         outcome.ok()
     }
 
@@ -281,7 +258,7 @@ impl<V> Core<V> {
     }
 
     /// Takes the rows out that the engine decided against.
-    fn carry_out(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
+    pub(super) fn carry_out(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
         let mut effects = std::mem::take(&mut decisions.effects);
         for effect in effects.drain(..) {
             if let Some(gone) = self.take_row(effect, None, decisions) {
@@ -333,6 +310,7 @@ impl<V> Core<V> {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
             _ => self.store.write(number).remove_version(effect.index, effect.version),
         }?;
+        self.note_need();
         let cause = match effect.verdict {
             Verdict::Evicted => {
                 lived_ms.inspect(|&ms| self.lifetimes.record(ms));
@@ -390,45 +368,6 @@ impl<V> Core<V> {
     fn has_overslept(&self, now: Duration) -> bool {
         let unswept_ms = millis(now).saturating_sub(self.swept_ms.load(Ordering::Relaxed));
         self.settings.idle.is_some_and(|idle| unswept_ms > idle.sweep_ms().saturating_add(idle.ms()))
-    }
-
-    /// The policy panicked half-way: what it knew cannot be trusted. Starts over with the default policy, and
-    /// lets every row of the store ask for admission again, so that the budget and the agreement of store and ledger
-    /// hold as before.
-    #[cold]
-    fn rebuild(&self, decisions: &mut Decisions, departed: &mut Vec<Departed<V>>) {
-        self.count(Count::PolicyPanics, 1);
-        let max_cost = self.budget.max_cost();
-        let num_counters = decisions.engine.ledger().len().saturating_mul(10).max(10);
-        let config =
-            PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
-        let new = Engine::new(PolicyKind::default(), config);
-        let mut old = std::mem::replace(&mut decisions.engine, new);
-        // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
-        // was what panicked; without births, no victim asks for it.
-        let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(decisions.latest);
-        decisions.births.clear();
-        decisions.effects.clear();
-        decisions.commands.clear();
-        for number in 0..self.store.shards() {
-            {
-                let mut shard = self.store.write(number);
-                self.store.dirty().unmark(number);
-                shard.swap_log(&mut decisions.commands);
-                decisions.commands.clear();
-                for row in shard.rows() {
-                    let deadline = row.expiry(self.settings.idle, 0, || now);
-                    let write =
-                        Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
-                    decisions.engine.write(write, &mut decisions.effects);
-                }
-            }
-            self.carry_out(decisions, departed);
-        }
-        // Not before: that rows ask again is no request of anybody's.
-        old.hand_curve_to(&mut decisions.engine);
-        // The policy's destructor is the user's, too. What it panics with is dropped here.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
     }
 }
 

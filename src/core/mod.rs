@@ -2,15 +2,19 @@
 //!
 //! - [`read`](self) — the life of a get; touches one shard's lock and one stripe of the access ring.
 //! - `write` — the life of an insert and a remove.
+//! - `pressure` — what a writer does so that decisions keep up.
 //! - `decided` — inserts that cannot wait: decided before they are written.
 //! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
 //! - `tags` — groups of entries.
+//! - `pins` — entries that the policy may not touch.
 //! - `modify` — reading and writing in one step.
 //! - `lifetime` — deadlines: what a write gives an entry, and what changes it.
 //! - `snapshot` — what is remembered for the next process, and how it comes back.
 //! - `maintain` — one turn of maintenance: events into the engine, effects out to the store.
+//! - `member` — a share of a budget instead of a budget of its own.
+//! - `resize`, `rebuild` — another budget; starting over after the policy has panicked.
 //! - `deliver` — values that left: listener calls and destructors, with no lock held.
 //! - `inspect` — the oracle, the census and the statistics.
 //!
@@ -18,10 +22,11 @@
 //!
 //! | lock | protects | may be taken while holding |
 //! |---|---|---|
-//! | `decisions` | engine, drain state, every decision | nothing of ours |
+//! | `decisions` | engine, drain state, every decision | nothing of ours, or the division of a shared budget |
 //! | a shard's lock | its rows and its log | `decisions` |
 //! | a second shard's lock | the same | `decisions` and one shard's lock |
 //! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//! | the division of a shared budget | the shares of its members | nothing of ours |
 //! | a flight's state | who waits for a load, how it ended | nothing of ours |
 //!
 //! Only the holder of `decisions` ever holds two shards, and nobody waits for `decisions` with a shard's lock in
@@ -38,9 +43,14 @@ mod lifetime;
 mod load;
 mod load_many;
 mod maintain;
+mod member;
 mod modify;
+mod pins;
+mod pressure;
 mod read;
+mod rebuild;
 mod refresh;
+mod resize;
 #[cfg(feature = "persist")]
 mod snapshot;
 mod tags;
@@ -55,6 +65,7 @@ pub(crate) use load::Lead;
 pub use load::Loaded;
 pub(crate) use modify::Done;
 pub use modify::Op;
+pub(crate) use pins::Pinning;
 pub use refresh::Refresh;
 #[cfg(feature = "persist")]
 pub(crate) use snapshot::{Returning, Returns};
@@ -69,9 +80,11 @@ use crate::listener::Listener;
 use crate::processor::Bell;
 use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
+use crate::share::Membership;
 use crate::store::{Idle, Store};
 use crate::sync::Mutex;
 use deliver::{Deferred, Deliveries};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -93,6 +106,10 @@ pub(crate) struct Core<V> {
     /// an older time sweeps once more.
     swept_ms: AtomicU64,
     bell: Bell,
+    /// The place in a shared budget, if there is one. Set once, before the cache is built.
+    share: OnceLock<Membership>,
+    /// How many entries had no room, if there is a place. Relaxed: a hint for who divides.
+    turned_away: AtomicU64,
     settings: Settings<V>,
 }
 
@@ -104,6 +121,8 @@ pub(crate) struct Settings<V> {
     /// Added to every cost; 0 unless the overhead is charged.
     pub(crate) overhead: u64,
     pub(crate) slack: Slack,
+    /// What pinned entries may cost, if the budget is not smaller.
+    pub(crate) pin_quota: u64,
     /// `None` is for ever.
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) jitter: Jitter,
@@ -182,6 +201,9 @@ enum Count {
     RefusedTooCostly,
     RefusedKept,
     RefusedAbsent,
+    RefusedUnpinnable,
+    PinsRefused,
+    PinsLost,
     Rejections,
     RejectedCost,
     RejectedAtOnce,
@@ -213,7 +235,7 @@ impl<V> Core<V> {
         let slack = settings.slack.of(max_cost);
         let (reads, drainer) = AccessRing::new();
         Self {
-            store: Store::new(shards),
+            store: Store::new(shards, settings.pin_quota.min(max_cost)),
             budget: Budget::new(max_cost, slack),
             reads,
             appetite: AtomicUsize::new(0),
@@ -233,6 +255,8 @@ impl<V> Core<V> {
             lifetimes: LifeTimes::new(),
             swept_ms: AtomicU64::new(0),
             bell: Bell::new(),
+            share: OnceLock::new(),
+            turned_away: AtomicU64::new(0),
             settings,
         }
     }

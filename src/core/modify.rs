@@ -8,8 +8,9 @@
 
 use super::deliver::Departed;
 use super::load::Lead;
+use super::pins::Pinning;
 use super::write::{Attempt, Refusal};
-use super::{Core, Lifetime, Request};
+use super::{Core, Count, Lifetime, Request};
 use crate::error::InsertError;
 use crate::flight::Flight;
 use crate::key::KeyHash;
@@ -49,6 +50,8 @@ pub(crate) enum Done<V> {
 struct Vacated<V> {
     flight: sync::Arc<Flight<V>>,
     gone: Option<(Row<V>, Logged)>,
+    /// If it was pinned, it is to be so again.
+    pinning: Pinning,
 }
 
 type Held<'a, V> = RwLockWriteGuard<'a, Shard<V>>;
@@ -182,21 +185,23 @@ impl<V> Core<V> {
             lifetime: Lifetime::Default,
             only_present: false,
             tag: None,
+            pinning: Pinning::Kept,
             flight: None,
         };
         let mut vacated = None;
         let attempt = self.write_locked(shard, &request, value, |shard| {
+            let was_pinned = shard.pins.has(key.index);
             let gone = self.live(shard, key).map(|place| self.take_out(shard, place));
-            vacated = Some(self.vacate(shard, key, gone));
+            vacated = Some(self.vacate(shard, key, gone, was_pinned));
         });
         match (attempt, vacated) {
-            (Attempt::NoRoom { value, .. }, Some(Vacated { flight, gone })) => {
+            (Attempt::NoRoom { value, .. }, Some(Vacated { flight, gone, pinning })) => {
                 let (old, logged) = gone.unzip();
                 let freed = old.as_ref().map_or(0, Row::cost);
                 let updated = old.is_some();
                 // The weigher has spoken: it is not asked again, when the old row is gone.
                 let cost = charged - self.settings.overhead;
-                let request = Request { cost, flight: Some(flight.id()), ..request };
+                let request = Request { cost, pinning, flight: Some(flight.id()), ..request };
                 let outcome =
                     catch_unwind(AssertUnwindSafe(|| self.refill(request, flight, value, freed, logged)));
                 // A clock may have panicked: what was replaced is accounted for all the same.
@@ -230,11 +235,16 @@ impl<V> Core<V> {
             self.after_write(number, logged);
             return Err(self.refuse(Refusal::TooCostly { cost: charged, max_cost }, row.value));
         }
+        let held = shard.pins.cost_of(key.index);
+        let wanted = charged.saturating_sub(held);
+        let pinned = held > 0 && self.store.quota().try_reserve(wanted);
+        let aside = if pinned { wanted } else { 0 };
         let growth = charged.saturating_sub(old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
             let tag = shard.tags.of(key.index);
+            self.store.quota().release(aside);
             let (row, logged) = self.take_out(&mut shard, place);
-            let Vacated { flight, .. } = self.vacate(&mut shard, key, None);
+            let Vacated { flight, pinning, .. } = self.vacate(&mut shard, key, None, held > 0);
             drop(shard);
             let request = Request {
                 key,
@@ -243,6 +253,7 @@ impl<V> Core<V> {
                 lifetime: Lifetime::Until(deadline),
                 only_present: false,
                 tag,
+                pinning,
                 flight: Some(flight.id()),
             };
             let outcome = self.refill(request, flight, row.value, old_cost, Some(logged));
@@ -250,8 +261,11 @@ impl<V> Core<V> {
         }
         shard.loads.overtake(key);
         shard.tally.written(true, charged);
+        self.count(Count::PinsLost, u64::from(held > 0 && !pinned));
+        shard.pins.set(key.index, pinned.then_some(charged));
         let version = shard.recost(place, charged).version();
-        let logged = shard.log_write(Write { index: key.index, version, cost: charged, deadline: due });
+        let write = Write { index: key.index, version, cost: charged, deadline: due, pinned };
+        let logged = shard.log_write(write);
         self.mark_first(number, logged);
         drop(shard);
         self.give_back(number, old_cost.saturating_sub(charged));
@@ -260,9 +274,16 @@ impl<V> Core<V> {
     }
 
     /// Keeps the place of a key that has no row now.
-    fn vacate(&self, shard: &mut Shard<V>, key: KeyHash, gone: Option<(Row<V>, Logged)>) -> Vacated<V> {
+    fn vacate(
+        &self,
+        shard: &mut Shard<V>,
+        key: KeyHash,
+        gone: Option<(Row<V>, Logged)>,
+        was_pinned: bool,
+    ) -> Vacated<V> {
         shard.loads.overtake(key);
-        Vacated { flight: shard.loads.begin(key), gone }
+        let pinning = if was_pinned { Pinning::Wanted } else { Pinning::Kept };
+        Vacated { flight: shard.loads.begin(key), gone, pinning }
     }
 
     /// Inserts a value whose row was taken out for want of room, unless something overtook it.

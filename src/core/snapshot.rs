@@ -11,13 +11,15 @@
 
 use super::decided::{Release, Unhold};
 use super::deliver::Departed;
+use super::pins::Aside;
 use super::{Core, Decisions};
 use crate::clock::{deadline_ms, millis, millis_up};
 use crate::engine::{Due, Remembered, Write};
 use crate::key::KeyHash;
 use crate::listener::Cause;
 use crate::persist::Entry;
-use crate::store::{MAX_ENTRY_COST, NEVER};
+use crate::store::{MAX_ENTRY_COST, NEVER, Shard, Tag};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// What an engine knows, the best of its residents first.
@@ -37,6 +39,11 @@ pub(crate) struct Returning<V> {
     pub(crate) deadline: u64,
     /// The policy's, if it is the one that noted it.
     pub(crate) note: Option<u64>,
+    /// Pinned, if the quota has room.
+    pub(crate) pinned: bool,
+    pub(crate) tag: Option<Tag>,
+    /// When it is to be refreshed by age, in milliseconds since the cache was built.
+    pub(crate) due_ms: Option<u64>,
     /// Taken by the row. What is left goes to the caller.
     pub(crate) value: Option<V>,
 }
@@ -45,6 +52,7 @@ pub(crate) struct Returning<V> {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Returns {
     pub(crate) entries: u64,
+    pub(crate) pinned: u64,
     pub(crate) rejected: u64,
     pub(crate) expired: u64,
     pub(crate) present: u64,
@@ -52,7 +60,9 @@ pub(crate) struct Returns {
 
 /// What became of one that was to come back.
 enum Return {
-    Entered,
+    Entered {
+        pinned: bool,
+    },
     Rejected,
     Expired,
     Present,
@@ -80,7 +90,8 @@ impl<V> Core<V> {
         };
         // A policy that panics is replaced by the default one, which answers.
         let mut memory = (0..2).find_map(|_| self.decide(ask)).unwrap_or_default();
-        memory.residents.sort_unstable_by(|a, b| b.keepsake.worth.total_cmp(&a.keepsake.worth));
+        // Stable: of what is pinned, the oldest pin stays first.
+        memory.residents.sort_by(|a, b| b.keepsake.worth.total_cmp(&a.keepsake.worth));
         memory
     }
 
@@ -105,6 +116,9 @@ impl<V> Core<V> {
             left_ms: deadline.map(left_ms),
             unread_ms: row.expiry(idle, grace_ms, || now).map(|expiry| expiry.saturating_sub(origin_ms)),
             note,
+            pinned: shard.pins.has(index),
+            tag: shard.tags.of(index).map(|Tag(tag)| tag),
+            due_ms: shard.refreshes.due_ms(index).map(|due| due.saturating_sub(origin_ms)),
             value: row.value.clone(),
         })
     }
@@ -140,8 +154,9 @@ impl<V> Core<V> {
                 self.settle_all(decisions, departed);
                 for returning in &mut batch[done..] {
                     match self.take_one_back(returning, now, decisions, departed) {
-                        Return::Entered => {
+                        Return::Entered { pinned } => {
                             returns.entries += 1;
+                            returns.pinned += u64::from(pinned);
                             // In a cache that hits from the first request on, nothing else would make the policy hear of it.
                             self.whet(1);
                         }
@@ -204,13 +219,15 @@ impl<V> Core<V> {
             departed.push(Departed::new(row, Cause::Expired));
         }
         // Nobody is to be evicted for an entry that would not fit after all.
-        if self.budget.occupied().saturating_sub(decisions.engine.ledger().used()) > self.budget.slack() {
+        if self.budget.occupied().saturating_sub(decisions.engine.used()) > self.budget.slack() {
             return Return::NoRoom;
         }
         let version = shard.next_version();
         let ends = returning.deadline.saturating_add(self.settings.freshness.grace_ms).min(NEVER);
         let deadline = Some(ends).filter(|&deadline| deadline != NEVER);
-        let write = Write { index, version, cost, deadline };
+        let pinned = returning.pinned && self.store.quota().try_reserve(cost);
+        let mut aside = Aside(self, if pinned { cost } else { 0 });
+        let write = Write { index, version, cost, deadline, pinned };
         decisions.engine.restore(write, returning.note, &mut decisions.effects);
         let mut freed = Release(self, 0);
         if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
@@ -220,16 +237,28 @@ impl<V> Core<V> {
             decisions.engine.remove(index);
             return Return::NoRoom;
         }
-        freed.1 = 0;
+        (freed.1, aside.1) = (0, 0);
         let value = returning.value.take().expect("each is taken back once");
         shard.tally.written(false, cost);
-        self.plan_refresh(&mut shard, index, || now);
+        shard.pins.set(index, pinned.then_some(cost));
+        shard.tags.set(index, returning.tag);
+        self.plan_refresh_anew(&mut shard, index, now, returning.due_ms);
         let (row, _) = shard.put(None, key, cost, ends, value);
         idle.inspect(|&idle| row.touch(idle, now));
         let expiry = row.expiry(idle, 0, || now);
         if expiry != deadline {
             decisions.engine.reschedule(index, expiry);
         }
-        Return::Entered
+        Return::Entered { pinned }
+    }
+
+    /// In a cache that refreshes by age, what comes back is due when it was to be, or earlier if ages are shorter now.
+    fn plan_refresh_anew(&self, shard: &mut Shard<V>, index: u64, now: Duration, due_ms: Option<u64>) {
+        self.plan_refresh(shard, index, || now);
+        let planned = shard.refreshes.due_ms(index);
+        if let (Some(planned), Some(due_ms)) = (planned, due_ms) {
+            let due_ms = NonZeroU64::new(due_ms.min(planned)).unwrap_or(NonZeroU64::MIN);
+            shard.refreshes.set(index, due_ms);
+        }
     }
 }

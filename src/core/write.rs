@@ -6,18 +6,16 @@
 //! slack, or others keep taking the room, the insert is *decided at once* (`decided.rs`): the victims leave first and the row
 //! is written last, so that not even this insert ever passes the bound.
 
-use super::decided::Release;
 use super::deliver::Departed;
-use super::maintain::Scope;
-use super::{Core, Count, Lifetime, Maintenance};
+use super::pins::{Pin, Pinning};
+use super::{Core, Count, Lifetime};
 use crate::error::InsertError;
 use crate::flight::FlightId;
 use crate::key::KeyHash;
 use crate::listener::Cause;
-use crate::ring::log::{FLOOD_MARK, HIGH_WATER, Write};
+use crate::ring::log::Write;
 use crate::store::{Logged, MAX_ENTRY_COST, Place, Shard, Tag};
 use crate::sync::RwLockWriteGuard;
-use crate::trace;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -30,6 +28,7 @@ pub(crate) struct Request {
     /// Replace a present entry or do nothing.
     pub(crate) only_present: bool,
     pub(crate) tag: Option<Tag>,
+    pub(crate) pinning: Pinning,
     /// The load that the value comes from: it counts only if nothing has overtaken it.
     pub(crate) flight: Option<FlightId>,
 }
@@ -45,15 +44,25 @@ pub(super) struct Plan {
     pub(super) deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,
+    pub(super) pin: Pin,
     /// The time, where a time to idle or to refresh is set. Asked for before anything has changed: a clock may be the user's, and
     /// panic.
-    now: Duration,
+    pub(super) now: Duration,
 }
 
 impl Plan {
+    fn new(place: Option<Place>, old_cost: u64, displaced: Cause, deadline: u64, now: Duration) -> Self {
+        Self { place, old_cost, displaced, deadline, quiet: false, pin: Pin::default(), now }
+    }
+
     /// Whether a live row of the same key gives way.
     pub(super) fn is_update(&self) -> bool {
         self.place.is_some() && self.displaced == Cause::Replaced
+    }
+
+    /// The engine is to hear of it, unless nothing changes that it knows of.
+    pub(super) fn make_loud_unless(&mut self, is_nothing: bool) {
+        self.quiet &= is_nothing;
     }
 }
 
@@ -75,6 +84,7 @@ pub(super) enum Refusal {
     Absent,
     Overtaken,
     TooCostly { cost: u64, max_cost: u64 },
+    Unpinnable { cost: u64, left: u64 },
 }
 
 /// What became of an eager attempt.
@@ -145,22 +155,6 @@ impl<V> Core<V> {
         None
     }
 
-    /// Gives back the cost of what its owner took out of a shard. In a strict cache, the engine is told first: else
-    /// another writer could take room that the engine believes to be taken still, and be turned away after its insert
-    /// returned true.
-    #[inline]
-    pub(super) fn give_back(&self, shard: usize, cost: u64) {
-        if self.budget.slack() > 0 {
-            self.budget.release(cost);
-        } else if cost > 0 {
-            self.decide(|decisions, departed| {
-                // Given back before anything is delivered, even if the policy panics: callbacks may need the room.
-                let _release = Release(self, cost);
-                self.settle_shard(decisions, shard, departed);
-            });
-        }
-    }
-
     /// What the caller's cost comes to: never free, never overflowing.
     pub(super) fn charge(&self, cost: u64, value: &V) -> u64 {
         let cost = match (&self.settings.weigher, cost) {
@@ -226,6 +220,7 @@ impl<V> Core<V> {
         }
         let growth = request.cost.saturating_sub(plan.old_cost);
         if growth > 0 && !self.budget.try_reserve(growth) {
+            self.store.quota().release(plan.pin.aside);
             return Err((value, growth));
         }
         let (old, write) = self.put(shard, request, plan, value);
@@ -264,8 +259,17 @@ impl<V> Core<V> {
         written.old.take()
     }
 
-    /// Looks at what is there. The user code here is `replace_if`, the `Expiry`, and the clock.
+    /// Looks at what is there, and sets quota aside if the row is to be pinned. The user code here is `replace_if`, the `Expiry`, and the clock.
+    #[inline]
     pub(super) fn plan(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
+        let mut plan = self.plan_row(shard, request, value)?;
+        if request.pinning != Pinning::Kept || !shard.pins.is_empty() {
+            self.plan_pin(shard, request, &mut plan)?;
+        }
+        Ok(plan)
+    }
+
+    fn plan_row(&self, shard: &Shard<V>, request: &Request, value: &V) -> Result<Plan, Refusal> {
         let KeyHash { index, conflict } = request.key;
         if request.flight.is_some_and(|flight| !shard.loads.admits(request.key, flight, request.tag)) {
             return Err(Refusal::Overtaken);
@@ -278,7 +282,7 @@ impl<V> Core<V> {
                 return Err(Refusal::Absent);
             }
             let deadline = self.deadline_of(request, value, None);
-            return Ok(Plan { place, old_cost: 0, displaced: Cause::Replaced, deadline, quiet: false, now });
+            return Ok(Plan::new(place, 0, Cause::Replaced, deadline, now));
         };
         let live = self.is_live(row);
         if !live || row.conflict != conflict {
@@ -288,7 +292,7 @@ impl<V> Core<V> {
             // A live one is another key's.
             let displaced = if live { Cause::Evicted } else { Cause::Expired };
             let deadline = self.deadline_of(request, value, None);
-            return Ok(Plan { place, old_cost: row.cost(), displaced, deadline, quiet: false, now });
+            return Ok(Plan::new(place, row.cost(), displaced, deadline, now));
         }
         if let Some(replace_if) = &self.settings.replace_if
             && !replace_if(&row.value, value)
@@ -297,7 +301,7 @@ impl<V> Core<V> {
         }
         let deadline = self.deadline_of(request, value, Some(row));
         let quiet = row.cost() == request.cost && row.deadline() == deadline && self.may_be_quiet();
-        Ok(Plan { place, old_cost: row.cost(), displaced: Cause::Replaced, deadline, quiet, now })
+        Ok(Plan { quiet, ..Plan::new(place, row.cost(), Cause::Replaced, deadline, now) })
     }
 
     /// Puts a new row in the place of what the plan found; tells what that was, and what the engine is to decide.
@@ -311,11 +315,18 @@ impl<V> Core<V> {
         shard.tally.written(plan.is_update(), request.cost);
         self.plan_refresh(shard, request.key.index, || plan.now);
         self.tag_written(shard, request);
+        self.pin_written(shard, request, plan.pin);
         let (row, old) = shard.put(plan.place, request.key, request.cost, plan.deadline, value);
         let idle = self.settings.idle;
         idle.inspect(|&idle| row.touch(idle, plan.now));
         let deadline = row.expiry(idle, 0, || plan.now);
-        let write = Write { index: row.index, version: row.version(), cost: row.cost(), deadline };
+        let write = Write {
+            index: row.index,
+            version: row.version(),
+            cost: row.cost(),
+            deadline,
+            pinned: plan.pin.is_pinned,
+        };
         (old.map(|row| Departed::new(row, plan.displaced)), write)
     }
 
@@ -347,61 +358,18 @@ impl<V> Core<V> {
             Refusal::Absent => Count::RefusedAbsent,
             Refusal::Overtaken => Count::LoadsOvertaken,
             Refusal::TooCostly { .. } => Count::RefusedTooCostly,
+            Refusal::Unpinnable { .. } => Count::RefusedUnpinnable,
         };
         self.count(counted, 1);
         match refusal {
             // Only a load is ever overtaken, and it does not ask why its value was not kept.
             Refusal::Kept | Refusal::Overtaken => InsertError::Kept(value),
             Refusal::Absent => InsertError::Absent(value),
-            Refusal::TooCostly { cost, max_cost } => InsertError::TooCostly { value, cost, max_cost },
-        }
-    }
-
-    /// Called under the shard's lock: a log that just started must be found.
-    #[inline]
-    pub(super) fn mark_first(&self, shard: usize, logged: Logged) {
-        if logged.is_first() {
-            self.store.dirty().mark(shard);
-        }
-    }
-
-    /// Makes room, or waits until another thread has made some.
-    #[cold]
-    fn help(&self, shard: usize, growth: u64) {
-        self.count(Count::Helps, 1);
-        let span = trace::help_for_room(self.name(), growth);
-        let _entered = span.enter();
-        // Whoever is at it gives room back with every shard that it settles: sooner than this thread could go to
-        // sleep and wake up.
-        if !self.try_maintain_from(shard) && !self.budget.await_room(growth) {
-            self.maintain(Scope::From(shard));
-        }
-    }
-
-    /// Sees to it that what was logged is decided upon in time.
-    #[inline]
-    pub(super) fn after_write(&self, shard: usize, logged: Logged) {
-        if logged.pending >= HIGH_WATER {
-            self.count(Count::Helps, 1);
-            let span = trace::help_with_log(self.name(), logged.pending);
-            let _entered = span.enter();
-            if logged.pending >= FLOOD_MARK {
-                self.maintain(Scope::From(shard));
-            } else {
-                self.try_maintain_from(shard);
+            Refusal::TooCostly { cost, max_cost } => {
+                self.note_need();
+                InsertError::TooCostly { value, cost, max_cost }
             }
-        } else if self.settings.maintenance == Maintenance::Inline {
-            self.try_maintain();
-        } else if self.settings.maintenance == Maintenance::Thread {
-            if logged.is_first() {
-                self.bell.ring();
-            } else if logged.pending.is_multiple_of(EARLY_HELP) && self.budget.is_tight() {
-                // In good time: a writer that finds no room at all has to wait for whoever is at it.
-                self.try_maintain_from(shard);
-            }
+            Refusal::Unpinnable { cost, left } => InsertError::Unpinnable { value, cost, left },
         }
     }
 }
-
-/// How often, in commands of one shard, a writer looks whether room is getting scarce.
-const EARLY_HELP: usize = 16;

@@ -17,15 +17,14 @@ pub struct Remembered {
 }
 
 impl Engine {
-    /// All residents, in the order of their slots. O(n).
+    /// All residents: those that are pinned, then the others in the order of their slots. O(n), and O(n log n) in what is pinned.
     pub fn remember(&self) -> Vec<Remembered> {
         let slots = 0..self.ledger.len() as u32;
-        slots
-            .map(|slot| Remembered {
-                index: self.ledger.index(slot),
-                keepsake: self.policy.keepsake(&self.ledger, slot),
-            })
-            .collect()
+        let residents = slots.map(|slot| Remembered {
+            index: self.ledger.index(slot),
+            keepsake: self.policy.keepsake(&self.ledger, slot),
+        });
+        self.remember_pins().chain(residents).collect()
     }
 
     /// What the policy has learned; empty if it keeps nothing.
@@ -42,7 +41,11 @@ impl Engine {
     /// [`write`](Self::write) for a newcomer, but counts no access. Of an entry without a note nothing is known that would make it worth
     /// a resident: it comes in if there is room. An entry that is resident already is left alone.
     pub fn restore(&mut self, write: Write, note: Option<u64>, effects: &mut Vec<Effect>) {
-        if self.ledger.find(write.index).is_some() {
+        if self.known(write.index).is_some() {
+            return;
+        }
+        if write.pinned {
+            self.enter_pinned(write, effects);
             return;
         }
         let Some(note) = note else {
@@ -106,7 +109,7 @@ mod tests {
         remembered.sort_by(|a, b| b.keepsake.worth.total_cmp(&a.keepsake.worth));
         for Remembered { index, keepsake } in remembered {
             let cost = old.ledger().find(index).map_or(1, |slot| old.ledger().cost(slot));
-            let write = Write { index, version: 0, cost, deadline: None };
+            let write = Write { index, version: 0, cost, deadline: None, pinned: false };
             new.restore(write, Some(keepsake.note), &mut Vec::new());
             assert!(new.ledger().used() <= new.ledger().max_cost());
         }
@@ -131,7 +134,8 @@ mod tests {
         let mut engine = engine(10_000, 100_000);
         for index in 0..1000 {
             let deadline = (index % 3 > 0).then_some(1000 + index);
-            let write = Write { index, version: index as u32 % 7, cost: 1 + index % 5, deadline };
+            let write =
+                Write { index, version: index as u32 % 7, cost: 1 + index % 5, deadline, pinned: false };
             engine.restore(write, Some(0), &mut Vec::new());
         }
         engine.check().unwrap();
@@ -142,7 +146,7 @@ mod tests {
         for index in 0..1000 {
             let slot = ledger.find(index).unwrap();
             assert_eq!((ledger.cost(slot), ledger.version(slot)), (1 + index % 5, index as u32 % 7));
-            assert_eq!(engine.is_scheduled(slot), index % 3 > 0);
+            assert_eq!(engine.known(index).is_some_and(|known| known.is_scheduled), index % 3 > 0);
         }
         let mut due = Vec::new();
         while let Some(entry) = engine.due(1500) {
@@ -218,7 +222,7 @@ mod tests {
             }
         }
         assert!(taken > 10, "{taken}");
-        let write = Write { index: 3, version: 0, cost: 1, deadline: None };
+        let write = Write { index: 3, version: 0, cost: 1, deadline: None, pinned: false };
         new.restore(write, Some(u64::MAX), &mut Vec::new());
         play(&mut new, 0, 1000);
     }
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn what_nothing_is_known_of_displaces_nobody() {
         let mut engine = engine(100, 1000);
-        let write = |index, cost| Write { index, version: 0, cost, deadline: None };
+        let write = |index, cost| Write { index, version: 0, cost, deadline: None, pinned: false };
         let mut effects = Vec::new();
         engine.restore(write(1, 60), None, &mut effects);
         engine.restore(write(2, 60), None, &mut effects);

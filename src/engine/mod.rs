@@ -7,7 +7,7 @@
 //!
 //! # Invariants at rest
 //!
-//! - The costs of the ledger add up to at most `max_cost`.
+//! - The costs of the ledger and of what is pinned add up to at most `max_cost`.
 //! - Every entry of the ledger has the version of the last write that the engine has seen for it.
 //! - A newcomer that is turned away costs no resident: victims leave only when somebody comes in.
 //!
@@ -28,15 +28,19 @@ mod asked;
 mod curve;
 pub(crate) mod ledger;
 mod memory;
+mod pins;
+mod room;
 
 use crate::expiry::TimerWheel;
-use crate::policy::{Admission, Candidate, Departure, Parameter, Policy, PolicyConfig, PolicyKind};
+use crate::policy::{Departure, Parameter, Policy, PolicyConfig, PolicyKind};
 pub use crate::ring::log::Write;
 use asked::Asked;
 use curve::Curve;
 pub use curve::MissRatioCurve;
 pub use ledger::{Ledger, Slot};
 pub use memory::Remembered;
+pub(crate) use pins::Known;
+use pins::Pins;
 
 /// Why a row must leave the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +73,16 @@ pub struct Due {
     pub version: u32,
 }
 
-/// Ledger, policy and timer wheel, and a miss-ratio curve if asked for. See the [module](self).
+/// Ledger, policy and timer wheel, what is pinned, and a miss-ratio curve if asked for. See the [module](self).
 pub struct Engine {
+    /// The budget. The ledger's is what the pins leave of it.
+    max_cost: u64,
     ledger: Ledger,
     policy: Box<dyn Policy>,
     wheel: TimerWheel,
+    pins: Pins,
+    /// What pins may take of the budget.
+    pin_quota: u64,
     asked: Asked,
     curve: Option<Box<Curve>>,
     /// Scratch: the victims of one decision.
@@ -86,9 +95,12 @@ impl Engine {
     /// An empty engine.
     pub fn new(policy: PolicyKind, config: PolicyConfig) -> Self {
         Self {
+            max_cost: config.max_cost,
             ledger: Ledger::new(config.max_cost),
             policy: policy.build(&config),
             wheel: TimerWheel::new(),
+            pins: Pins::new(),
+            pin_quota: 0,
             asked: Asked::new(config.expected_entries()),
             curve: None,
             victims: Vec::new(),
@@ -98,7 +110,7 @@ impl Engine {
 
     /// The same engine, with a live [miss-ratio curve](Self::miss_ratio_curve) that begins now. It takes less than 512 KiB.
     pub fn with_miss_ratio_curve(mut self) -> Self {
-        self.curve = Some(Box::new(Curve::new(self.ledger.max_cost())));
+        self.curve = Some(Box::new(Curve::new(self.max_cost)));
         self
     }
 
@@ -107,7 +119,7 @@ impl Engine {
         other.curve = self.curve.take();
     }
 
-    /// The admitted entries.
+    /// The admitted entries: those that the policy decides upon, not the pinned ones.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -130,7 +142,8 @@ impl Engine {
     /// Bytes of heap memory held, the policy's included.
     pub fn memory(&self) -> usize {
         let curve = self.curve.as_ref().map_or(0, |curve| curve.memory());
-        self.ledger.memory() + self.policy.memory() + self.wheel.memory() + self.asked.memory() + curve
+        let entries = self.ledger.memory() + self.wheel.memory() + self.pins.memory();
+        entries + self.policy.memory() + self.asked.memory() + curve
     }
 
     /// Plays one request of a trace: a read and, if it missed, the insertion that answers it. Returns
@@ -140,7 +153,10 @@ impl Engine {
             return true;
         }
         let mut effects = std::mem::take(&mut self.discarded);
-        self.write(Write { index, version: 0, cost: cost.max(1), deadline: None }, &mut effects);
+        self.write(
+            Write { index, version: 0, cost: cost.max(1), deadline: None, pinned: false },
+            &mut effects,
+        );
         effects.clear();
         self.discarded = effects;
         false
@@ -159,6 +175,8 @@ impl Engine {
                 curve.hit(index, self.ledger.cost(slot));
             }
             self.policy.hit(&self.ledger, slot);
+            true
+        } else if !self.pins.is_empty() && self.access_pin(index) {
             true
         } else {
             if let Some(curve) = &mut self.curve {
@@ -200,8 +218,14 @@ impl Engine {
 
     /// Decides on a write. What must leave for it, or the row itself if it is turned away, is appended
     /// to `effects`. Expected O(1) and the number of victims.
+    ///
+    /// What is pinned is never turned away and never leaves for others. Its cost, and that of everything else that is pinned, is to stay within
+    /// the [quota](Self::with_pin_quota).
     pub fn write(&mut self, write: Write, effects: &mut Vec<Effect>) {
         debug_assert!(write.cost > 0, "no entry is free");
+        if (write.pinned || !self.pins.is_empty()) && self.write_pin(write, effects) {
+            return;
+        }
         let slot = self.ledger.find(write.index);
         if let Some(curve) = &mut self.curve {
             match slot {
@@ -222,16 +246,18 @@ impl Engine {
         }
         if let Some(slot) = self.ledger.find(index) {
             self.forget(slot, Departure::Removed);
+        } else if !self.pins.is_empty() {
+            self.remove_pin(index);
         }
     }
 
     /// Changes the budget. What must leave is appended to `effects`.
     pub fn set_max_cost(&mut self, max_cost: u64, effects: &mut Vec<Effect>) {
-        self.ledger.set_max_cost(max_cost);
+        self.max_cost = max_cost;
         if let Some(curve) = &mut self.curve {
             curve.resize(max_cost);
         }
-        self.policy.resized(max_cost);
+        self.fit_ledger();
         self.shed(None, effects);
     }
 
@@ -240,6 +266,8 @@ impl Engine {
         self.ledger.clear();
         self.policy.clear();
         self.wheel = TimerWheel::new();
+        self.pins = Pins::new();
+        self.fit_ledger();
         self.asked.clear();
         if let Some(curve) = &mut self.curve {
             curve.clear();
@@ -250,7 +278,7 @@ impl Engine {
     /// ledger until the caller, who can see when it was last read, says [`expire`](Self::expire) or
     /// [`postpone`](Self::postpone).
     pub fn due(&mut self, now_ms: u64) -> Option<Due> {
-        let slot = self.wheel.pop_due(now_ms)?;
+        let Some(slot) = self.wheel.pop_due(now_ms) else { return self.pins.due(now_ms) };
         Some(Due { index: self.ledger.index(slot), version: self.ledger.version(slot) })
     }
 
@@ -261,26 +289,30 @@ impl Engine {
                 curve.forget(due.index);
             }
             self.forget(slot, Departure::Expired);
+        } else if !self.pins.is_empty() {
+            self.expire_pin(due);
         }
     }
 
     /// The due entry lives on until `deadline`.
     pub fn postpone(&mut self, due: Due, deadline: Option<u64>) {
-        if let Some(slot) = self.find_due(due) {
-            self.wheel.schedule(slot, deadline);
+        match self.find_due(due) {
+            Some(slot) => self.wheel.schedule(slot, deadline),
+            None => self.pins.postpone(due, deadline),
         }
     }
 
     /// Changes the deadline of a resident entry.
     pub fn reschedule(&mut self, index: u64, deadline: Option<u64>) {
-        if let Some(slot) = self.ledger.find(index) {
-            self.wheel.schedule(slot, deadline);
+        match self.ledger.find(index) {
+            Some(slot) => self.wheel.schedule(slot, deadline),
+            None => self.pins.reschedule(index, deadline),
         }
     }
 
     /// When [`due`](Self::due) should be asked next, in milliseconds; `None` if nothing is scheduled.
     pub fn next_due(&self) -> Option<u64> {
-        self.wheel.next_due()
+        self.wheel.next_due().into_iter().chain(self.pins.next_due()).min()
     }
 
     /// Verifies ledger, wheel, policy and curve, against each other where they share something. O(n); for tests and fuzzing.
@@ -293,13 +325,9 @@ impl Engine {
             return Err(format!("engine: used {} of {}", self.ledger.used(), self.ledger.max_cost()));
         }
         self.wheel.check(self.ledger.len())?;
+        self.check_pins()?;
         self.curve.as_ref().map_or(Ok(()), |curve| curve.check())?;
         self.policy.check(&self.ledger)
-    }
-
-    /// Whether the entry at `slot` has a deadline on the timer wheel.
-    pub(crate) fn is_scheduled(&self, slot: Slot) -> bool {
-        self.wheel.is_scheduled(slot)
     }
 
     fn find_due(&self, due: Due) -> Option<Slot> {
@@ -330,26 +358,6 @@ impl Engine {
         Some(slot)
     }
 
-    /// Whether the newcomer may come in; if so, it fits now.
-    fn make_room(&mut self, index: u64, cost: u64, effects: &mut Vec<Effect>) -> bool {
-        if cost > self.ledger.max_cost() {
-            return false;
-        }
-        let shortfall = self.ledger.shortfall(cost);
-        if shortfall == 0 {
-            return true;
-        }
-        self.victims.clear();
-        let candidate = Candidate { index, cost, shortfall };
-        match self.policy.admit(&self.ledger, candidate, &mut self.victims) {
-            Admission::Reject => false,
-            Admission::Admit => {
-                self.evict_victims(shortfall, None, effects);
-                true
-            }
-        }
-    }
-
     fn update(&mut self, slot: Slot, write: Write, effects: &mut Vec<Effect>) {
         if write.cost > self.ledger.max_cost() {
             // The budget was lowered after the store took the row.
@@ -370,84 +378,6 @@ impl Engine {
         self.wheel.schedule(slot, write.deadline);
         self.shed(Some(slot), effects);
     }
-
-    /// Sees to it that the sum of the costs is a number of 64 bits even while an entry has grown and nobody has left
-    /// for it yet. Only where the budget nears 2^64 does anybody leave here. Returns where the entry lives now.
-    fn make_countable(&mut self, slot: Slot, cost: u64, effects: &mut Vec<Effect>) -> Slot {
-        let excess = self.ledger.excess(slot, cost);
-        if excess == 0 {
-            return slot;
-        }
-        self.victims.clear();
-        self.policy.evict(&self.ledger, excess, Some(slot), &mut self.victims);
-        self.evict_victims(excess, Some(slot), effects).expect("what is kept is still there")
-    }
-
-    /// Evicts until the budget holds.
-    fn shed(&mut self, keep: Option<Slot>, effects: &mut Vec<Effect>) {
-        let shortfall = self.ledger.shortfall(0);
-        if shortfall == 0 {
-            return;
-        }
-        self.victims.clear();
-        self.policy.evict(&self.ledger, shortfall, keep, &mut self.victims);
-        self.evict_victims(shortfall, keep, effects);
-    }
-
-    /// Evicts what the policy named. A policy is replaceable and may be wrong; the budget may not: slots
-    /// out of range, repeated or protected are ignored, and what is missing is taken from the end.
-    /// Returns where `keep` lives afterwards.
-    fn evict_victims(
-        &mut self,
-        shortfall: u64,
-        keep: Option<Slot>,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Slot> {
-        let mut victims = std::mem::take(&mut self.victims);
-        let target = self.ledger.used().saturating_sub(shortfall);
-        // From the highest slot down, a swap-remove never moves a victim that is still to come.
-        victims.sort_unstable_by(|a, b| b.cmp(a));
-        victims.dedup();
-        let mut keep = keep;
-        for &slot in &victims {
-            if (slot as usize) < self.ledger.len() && Some(slot) != keep {
-                keep = self.evict_beside(slot, keep, effects);
-            }
-        }
-        self.victims = victims;
-        while self.ledger.used() > target {
-            let last = (self.ledger.len() - 1) as Slot;
-            let slot = if Some(last) == keep { last - 1 } else { last };
-            keep = self.evict_beside(slot, keep, effects);
-        }
-        keep
-    }
-
-    /// Evicts `slot` and returns where `keep` lives afterwards.
-    fn evict_beside(&mut self, slot: Slot, keep: Option<Slot>, effects: &mut Vec<Effect>) -> Option<Slot> {
-        let last = (self.ledger.len() - 1) as Slot;
-        self.evict(slot, effects);
-        if keep == Some(last) { Some(slot) } else { keep }
-    }
-
-    fn evict(&mut self, slot: Slot, effects: &mut Vec<Effect>) {
-        effects.push(Effect {
-            index: self.ledger.index(slot),
-            version: self.ledger.version(slot),
-            cost: self.ledger.cost(slot),
-            verdict: Verdict::Evicted,
-        });
-        self.forget(slot, Departure::Evicted);
-    }
-
-    fn forget(&mut self, slot: Slot, why: Departure) {
-        self.policy.removed(&self.ledger, slot, why);
-        self.wheel.removed(slot);
-        if let Some(from) = self.ledger.swap_remove(slot) {
-            self.policy.moved(from, slot);
-            self.wheel.moved(from, slot);
-        }
-    }
 }
 
 /// Reads whose memory is fetched ahead: few enough to be still in the nearest cache when their turn comes.
@@ -458,8 +388,9 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine")
             .field("policy", &self.policy.name())
             .field("entries", &self.ledger.len())
-            .field("used", &self.ledger.used())
-            .field("max_cost", &self.ledger.max_cost())
+            .field("pinned", &self.pins.len())
+            .field("used", &self.used())
+            .field("max_cost", &self.max_cost)
             .finish_non_exhaustive()
     }
 }

@@ -69,6 +69,7 @@ pub(super) struct FrameReader<R> {
     position: usize,
     number: u64,
     ended: bool,
+    version: u32,
 }
 
 impl<R: Read> FrameReader<R> {
@@ -79,10 +80,15 @@ impl<R: Read> FrameReader<R> {
             return Err(RestoreError::NotASnapshot);
         }
         let version = read_u32(&mut reader)?;
-        if version != VERSION {
+        if !(FIRST_VERSION..=VERSION).contains(&version) {
             return Err(RestoreError::OtherVersion { found: version });
         }
-        Ok(Self { reader, payload: Vec::new(), position: 0, number: 0, ended: false })
+        Ok(Self { reader, payload: Vec::new(), position: 0, number: 0, ended: false, version })
+    }
+
+    /// The version of the format.
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Fills `bytes`.
@@ -163,7 +169,9 @@ fn checksum(number: u64, len: u32, payload: &[u8]) -> u32 {
 }
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
-const VERSION: u32 = 1;
+/// What is written. All from the first are read.
+const VERSION: u32 = 2;
+const FIRST_VERSION: u32 = 1;
 /// A length and a checksum, of four bytes each.
 const HEAD: usize = 8;
 /// The longest payload.

@@ -32,7 +32,8 @@
 //!   keep it as confidential as the values, and readable by the program alone.
 //! - Who can *write* a snapshot chooses what the cache will answer. The checksums find accidents, not attackers. Beyond that a hostile
 //!   snapshot can do no harm: it neither breaks the cache nor passes its budget, and memory is taken for what has been
-//!   read, never for what a length announces (the `Deserialize` of your values has to be as careful).
+//!   read, never for what a length announces. The `Deserialize` of your values has to be as careful; that of a type which contains itself (a list of boxes, a tree) calls
+//!   itself for each level, and may be made to overflow the stack, which ends the process. Do not restore such values from where others write.
 //!
 //! The `Hash` of the key type has to be the same in both programs, too (a derived one is as long as the type is, if not promised to be from compiler to compiler). Where it is not,
 //! restored entries are not found, and make room for others in time.
@@ -42,6 +43,7 @@
 //! Times to live go on counting between save and restore, by the host's wall clock (`SystemTime`), the only one that two processes have in
 //! common: if it was set back, nothing is taken off; if it was set forward, entries expire early.
 //! [`Snapshot::away_for`] says otherwise. Before and after, it is the cache's own clock that counts.
+//! Ages go on as well, in a cache that [refreshes by age](crate::Builder::refresh_after): what would have been due meanwhile is due at once.
 //! An entry whose time has run out meanwhile, be it to live or to idle, does not come back; one that comes back starts its time to idle
 //! afresh, and is not shown to an [`Expiry`](crate::Expiry).
 //!
@@ -60,10 +62,13 @@
 //!
 //! payloads, one after another:
 //! header   = identity:2*u64 words(secret) saved_ms:u64 bytes(values) bytes(policy) words(knowledge)
-//! entry    = 1:u8 index:u64 conflict:u64 cost:u64 left_ms:u64 unread_ms:u64 note:u64 bytes(value)
+//! entry    = 1:u8 index:u64 conflict:u64 cost:u64 left_ms:u64 unread_ms:u64 note:u64 marks:u8 [tag:u64] [due_ms:u64] bytes(value)
 //! last     = 0:u8 entries:u64
 //! bytes, words: their number as u64 before them
+//! marks: 1 is pinned, 2 has a tag, 4 is refreshed by age
 //! ```
+//!
+//! This is version 2; version 1, which has no marks, is read as well.
 //!
 //! A frame is verified before a byte of it is looked at. Values are in the postcard format of serde, which does not describe itself. The
 //! name of their type is in the header, and values of a type of another name are refused ([`RestoreError::OtherValues`]); but a type that keeps its name and
@@ -159,6 +164,8 @@ pub struct Saved {
 pub struct Restored {
     /// Entries that are in the cache now, unless they made room for others meanwhile.
     pub entries: u64,
+    /// Of these, those that are pinned, as they were: others for which the quota had no room are like any.
+    pub pinned: u64,
     /// Turned away by the policy, too costly, or, where the policy knows nothing of them, without room.
     pub rejected: u64,
     /// Left out, as their time was up.

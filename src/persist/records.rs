@@ -33,6 +33,10 @@ pub(crate) struct Entry<V> {
     pub(crate) unread_ms: Option<u64>,
     /// The policy's.
     pub(crate) note: u64,
+    pub(crate) pinned: bool,
+    pub(crate) tag: Option<u64>,
+    /// What was left until it would have been refreshed by age; `None` where nothing is.
+    pub(crate) due_ms: Option<u64>,
     pub(crate) value: V,
 }
 
@@ -63,7 +67,11 @@ impl<W: Write> Writer<W> {
         let KeyHash { index, conflict } = entry.key;
         let [left_ms, unread_ms] = [entry.left_ms, entry.unread_ms].map(|ms| ms.unwrap_or(FOR_EVER));
         self.frames.put(&[ENTRY])?;
-        self.put(&[index, conflict, entry.cost, left_ms, unread_ms, entry.note, self.value.len() as u64])?;
+        self.put(&[index, conflict, entry.cost, left_ms, unread_ms, entry.note])?;
+        let marks = [(entry.pinned, PINNED), (entry.tag.is_some(), TAGGED), (entry.due_ms.is_some(), DUE)];
+        self.frames.put(&[marks.iter().filter(|(is_set, _)| *is_set).map(|(_, mark)| mark).sum()])?;
+        entry.tag.iter().chain(&entry.due_ms).try_for_each(|&word| self.put(&[word]))?;
+        self.put(&[self.value.len() as u64])?;
         self.frames.put(&self.value)?;
         self.value.shrink_to(SCRATCH);
         self.entries += 1;
@@ -132,7 +140,13 @@ impl<R: Read> Reader<R> {
         if tag != [ENTRY] {
             return Err(RestoreError::Corrupt);
         }
-        let [index, conflict, cost, left_ms, unread_ms, note, len] = self.take()?;
+        let [index, conflict, cost, left_ms, unread_ms, note] = self.take()?;
+        let marks = self.marks()?;
+        let mut marked = |mark: u8| -> Result<Option<u64>, RestoreError> {
+            Ok(if marks & mark == 0 { None } else { Some(self.take::<1>()?[0]) })
+        };
+        let (tag, due_ms) = (marked(TAGGED)?, marked(DUE)?);
+        let [len] = self.take()?;
         self.value.clear();
         self.frames.append(len, &mut self.value)?;
         let (value, rest) = postcard::take_from_bytes(&self.value).map_err(|_| RestoreError::Value)?;
@@ -144,7 +158,17 @@ impl<R: Read> Reader<R> {
         self.entries += 1;
         let key = KeyHash { index, conflict };
         let [left_ms, unread_ms] = [left_ms, unread_ms].map(|ms| Some(ms).filter(|&ms| ms != FOR_EVER));
-        Ok(Some((Entry { key, cost, left_ms, unread_ms, note, value }, len)))
+        let pinned = marks & PINNED != 0;
+        Ok(Some((Entry { key, cost, left_ms, unread_ms, note, pinned, tag, due_ms, value }, len)))
+    }
+
+    /// What else is known of an entry. The first version of the format knew nothing else.
+    fn marks(&mut self) -> Result<u8, RestoreError> {
+        let mut marks = [0];
+        if self.frames.version() > 1 {
+            self.frames.take(&mut marks)?;
+        }
+        if marks[0] & !(PINNED | TAGGED | DUE) == 0 { Ok(marks[0]) } else { Err(RestoreError::Corrupt) }
     }
 
     /// The bytes held for a value.
@@ -184,6 +208,9 @@ impl<R: Read> Reader<R> {
 
 const ENTRY: u8 = 1;
 const LAST: u8 = 0;
+const PINNED: u8 = 1;
+const TAGGED: u8 = 2;
+const DUE: u8 = 4;
 const FOR_EVER: u64 = u64::MAX;
 /// What is kept of the memory of a large value.
 const SCRATCH: usize = 1 << 16;

@@ -40,12 +40,30 @@ fn no_length_of_a_value_is_believed() {
         let mut frames = FrameWriter::new(&mut bytes).unwrap();
         [1, 2, 0, 5, 0, 0, 0].iter().for_each(|word: &u64| frames.put(&word.to_le_bytes()).unwrap());
         frames.put(&[1]).unwrap();
-        [1, 2, 3, 4, 5, 6, len].iter().for_each(|word: &u64| frames.put(&word.to_le_bytes()).unwrap());
+        [1, 2, 3, 4, 5, 6].iter().for_each(|word: &u64| frames.put(&word.to_le_bytes()).unwrap());
+        frames.put(&[0]).unwrap();
+        frames.put(&len.to_le_bytes()).unwrap();
         frames.put(&[0; 100_000]).unwrap();
         frames.end().unwrap();
         let mut snapshot = Snapshot::open(bytes.as_slice()).unwrap();
         assert!(matches!(snapshot.reader.entry::<Vec<u8>>(), Err(RestoreError::Corrupt)), "{len}");
         assert!(snapshot.reader.scratch() <= 1 << 18, "{} bytes taken", snapshot.reader.scratch());
+    }
+}
+
+#[test]
+fn marks_that_nobody_knows_are_damage() {
+    for marks in [8_u8, 0x80, 0xff] {
+        let mut bytes = Vec::new();
+        let mut frames = FrameWriter::new(&mut bytes).unwrap();
+        [1, 2, 0, 5, 0, 0, 0].iter().for_each(|word: &u64| frames.put(&word.to_le_bytes()).unwrap());
+        frames.put(&[1]).unwrap();
+        [1, 2, 3, 4, 5, 6].iter().for_each(|word: &u64| frames.put(&word.to_le_bytes()).unwrap());
+        frames.put(&[marks]).unwrap();
+        frames.put(&[0; 100]).unwrap();
+        frames.end().unwrap();
+        let mut snapshot = Snapshot::open(bytes.as_slice()).unwrap();
+        assert!(matches!(snapshot.reader.entry::<u8>(), Err(RestoreError::Corrupt)), "{marks}");
     }
 }
 
@@ -59,8 +77,17 @@ fn the_number_of_entries_is_verified() {
         policy: "p".into(),
         knowledge: Vec::new(),
     };
-    let entry =
-        |value| Entry { key: header.identity, cost: 1, left_ms: None, unread_ms: Some(3), note: 4, value };
+    let entry = |value: u64| Entry {
+        key: header.identity,
+        cost: 1,
+        left_ms: None,
+        unread_ms: Some(3),
+        note: 4,
+        pinned: value == 1,
+        tag: (value > 0).then_some(7),
+        due_ms: (value == 2).then_some(8),
+        value,
+    };
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes, &header).unwrap();
     (0..3_u64).for_each(|value| writer.entry(&entry(value)).unwrap());
@@ -71,6 +98,8 @@ fn the_number_of_entries_is_verified() {
     for value in 0..3 {
         let (found, _) = reader.entry::<u64>().unwrap().unwrap();
         assert_eq!((found.value, found.left_ms, found.unread_ms, found.note), (value, None, Some(3), 4));
+        let expected = (value == 1, (value > 0).then_some(7), (value == 2).then_some(8));
+        assert_eq!((found.pinned, found.tag, found.due_ms), expected);
     }
     assert!(matches!(reader.entry::<u64>(), Err(RestoreError::Corrupt)));
 }
@@ -80,15 +109,17 @@ proptest! {
     fn what_is_written_is_read(
         secret in prop::collection::vec(any::<u64>(), 0..12),
         knowledge in prop::collection::vec(any::<u64>(), 0..20_000),
-        values in prop::collection::vec((any::<[u64; 4]>(), any::<Option<u32>>(), prop::collection::vec(any::<u8>(), 0..3000)), 0..60),
+        values in prop::collection::vec((any::<[u64; 4]>(), any::<[Option<u32>; 3]>(), prop::collection::vec(any::<u8>(), 0..3000)), 0..60),
     ) {
         let identity = KeyHash { index: 7, conflict: 8 };
         let header = Header { identity, secret, saved_ms: 9, values: "Vec<u8>".into(), policy: "policy".into(), knowledge };
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, &header).unwrap();
         for ([index, conflict, cost, note], left, value) in &values {
-            let (key, left_ms) = (KeyHash { index: *index, conflict: *conflict }, left.map(u64::from));
-            writer.entry(&Entry { key, cost: *cost, left_ms, unread_ms: left_ms, note: *note, value }).unwrap();
+            let key = KeyHash { index: *index, conflict: *conflict };
+            let [left_ms, tag, due_ms] = left.map(|left| left.map(u64::from));
+            let entry = Entry { key, cost: *cost, left_ms, unread_ms: left_ms, note: *note, pinned: cost % 2 == 0, tag, due_ms, value };
+            writer.entry(&entry).unwrap();
         }
         prop_assert_eq!(writer.end().unwrap(), (values.len() as u64, bytes.len() as u64));
         let mut reader = Reader::new(bytes.as_slice()).unwrap();
@@ -99,7 +130,9 @@ proptest! {
         for ([index, conflict, cost, note], left, value) in values {
             let (entry, len) = reader.entry::<Vec<u8>>().unwrap().unwrap();
             prop_assert_eq!((entry.key, entry.cost, entry.note), (KeyHash { index, conflict }, cost, note));
-            prop_assert_eq!((entry.left_ms, entry.unread_ms), (left.map(u64::from), left.map(u64::from)));
+            let [left_ms, tag, due_ms] = left.map(|left| left.map(u64::from));
+            prop_assert_eq!((entry.left_ms, entry.unread_ms), (left_ms, left_ms));
+            prop_assert_eq!((entry.pinned, entry.tag, entry.due_ms), (cost % 2 == 0, tag, due_ms));
             prop_assert!(len > value.len());
             prop_assert_eq!(entry.value, value);
         }

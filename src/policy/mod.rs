@@ -16,6 +16,8 @@
 //! | its insertion, when it does not | [`admit`](Policy::admit); if admitted, [`removed`](Policy::removed) and [`moved`](Policy::moved) for each victim, then [`inserted`](Policy::inserted) |
 //! | an update that changes the cost | [`recosted`](Policy::recosted), then [`hit`](Policy::hit); if the budget is passed, [`evict`](Policy::evict) with the entry as `keep` |
 //! | a lowered budget | [`resized`](Policy::resized), then [`evict`](Policy::evict) |
+//! | an entry is pinned | [`removed`](Policy::removed), then [`moved`](Policy::moved) unless it held the last slot, as if its owner had removed it; [`resized`](Policy::resized), then [`evict`](Policy::evict) if the budget is passed |
+//! | one is unpinned | [`resized`](Policy::resized), then [`inserted`](Policy::inserted) |
 //! | removal or expiry | [`removed`](Policy::removed), then [`moved`](Policy::moved) unless it held the last slot |
 //!
 //! A miss and the insertion that answers it are *one* access: count frequencies in `hit` and in

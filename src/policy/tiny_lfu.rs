@@ -293,7 +293,7 @@ mod tests {
 
     fn insert(engine: &mut Engine, index: u64, cost: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
-        engine.write(Write { index, version: 1, cost, deadline: None }, &mut effects);
+        engine.write(Write { index, version: 1, cost, deadline: None, pinned: false }, &mut effects);
         engine.check().unwrap();
         effects
     }

@@ -16,6 +16,8 @@ pub struct Write {
     pub cost: u64,
     /// When it expires, in milliseconds of the caller's clock; `None` is never.
     pub deadline: Option<u64>,
+    /// Whether the policy may not touch it.
+    pub pinned: bool,
 }
 
 /// What happened to a row.

@@ -9,6 +9,7 @@
 
 mod dirty;
 mod loads;
+mod pins;
 mod refreshes;
 mod row;
 mod table;
@@ -16,6 +17,7 @@ mod tags;
 
 pub(crate) use dirty::Dirty;
 pub(crate) use loads::Loads;
+pub(crate) use pins::{Pins, Quota};
 pub(crate) use refreshes::Refreshes;
 pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
 pub(crate) use table::{Place, Table};
@@ -24,13 +26,14 @@ pub(crate) use tags::Tags;
 
 use crate::key::KeyHash;
 use crate::ring::log::{Command, Write};
-use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crossbeam_utils::CachePadded;
 
 /// All rows.
 pub(crate) struct Store<V> {
     shards: Box<[CachePadded<RwLock<Shard<V>>>]>,
     dirty: Dirty,
+    quota: Arc<Quota>,
 }
 
 /// A part of the rows, and the commands that tell how they changed.
@@ -46,6 +49,8 @@ pub(crate) struct Shard<V> {
     pub(crate) refreshes: Refreshes,
     /// Which rows belong to which group.
     pub(crate) tags: Tags,
+    /// Which rows are pinned.
+    pub(crate) pins: Pins,
 }
 
 /// What the writers of a shard count, under its lock: exact, and free beside the lock.
@@ -103,11 +108,13 @@ impl Logged {
 }
 
 impl<V> Store<V> {
-    /// `shards` is a power of two, at most 256.
-    pub(crate) fn new(shards: usize) -> Self {
+    /// `shards` is a power of two, at most 256. Pinned rows may cost at most `pin_quota`.
+    pub(crate) fn new(shards: usize, pin_quota: u64) -> Self {
         assert!(shards.is_power_of_two() && shards <= 256, "the builder chooses the number of shards");
-        let shards = (0..shards).map(|_| CachePadded::new(RwLock::new(Shard::new()))).collect();
-        Self { shards, dirty: Dirty::default() }
+        let quota = Arc::new(Quota::new(pin_quota));
+        let shard = |_| CachePadded::new(RwLock::new(Shard::new(Arc::clone(&quota))));
+        let shards = (0..shards).map(shard).collect();
+        Self { shards, dirty: Dirty::default(), quota }
     }
 
     pub(crate) fn shards(&self) -> usize {
@@ -136,6 +143,16 @@ impl<V> Store<V> {
         &self.dirty
     }
 
+    /// What pinned rows may cost, and do.
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// The number of pinned rows; exact only while nobody writes.
+    pub(crate) fn pinned(&self) -> usize {
+        (0..self.shards()).map(|shard| self.read(shard).pins.len()).sum()
+    }
+
     /// What the writers of all shards counted.
     pub(crate) fn tally(&self) -> Tally {
         let mut sum = Tally::default();
@@ -155,7 +172,7 @@ impl<V> Store<V> {
 }
 
 impl<V> Shard<V> {
-    fn new() -> Self {
+    fn new(quota: Arc<Quota>) -> Self {
         Self {
             rows: Table::new(),
             log: Vec::new(),
@@ -164,6 +181,7 @@ impl<V> Shard<V> {
             loads: Loads::new(),
             refreshes: Refreshes::new(),
             tags: Tags::new(),
+            pins: Pins::new(quota),
         }
     }
 
@@ -250,6 +268,7 @@ impl<V> Shard<V> {
         self.rows.shrink(|row| row.index);
         self.refreshes.forget(index);
         self.tags.forget(index);
+        self.pins.forget(index);
         row
     }
 
@@ -262,7 +281,8 @@ impl<V> Shard<V> {
     /// Verifies the table. For tests.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.rows.check(|row| row.index)?;
-        self.tags.check(|index| self.place_of(index).is_some())
+        self.tags.check(|index| self.place_of(index).is_some())?;
+        self.pins.check(|index| self.place_of(index).map(|place| self.at(place).cost()))
     }
 
     /// Takes everything: the rows, and the commands that no longer matter.
@@ -271,6 +291,7 @@ impl<V> Shard<V> {
         self.loads.overtake_all();
         self.refreshes = Refreshes::new();
         self.tags = Tags::new();
+        self.pins.clear();
         std::mem::replace(&mut self.rows, Table::new())
     }
 
@@ -307,14 +328,14 @@ mod tests {
 
     #[test]
     fn indices_that_differ_in_the_bits_between_tags_and_buckets_live_in_different_shards() {
-        let store: Store<()> = Store::new(32);
+        let store: Store<()> = Store::new(32, 0);
         let shards: Vec<_> = (0..64).map(|bits: u64| store.shard_of(bits << 40 | 0xff)).collect();
         assert!(shards.iter().enumerate().all(|(bits, &shard)| shard == bits % 32));
     }
 
     #[test]
     fn tallies_of_all_shards_add_up() {
-        let store: Store<()> = Store::new(4);
+        let store: Store<()> = Store::new(4, 0);
         for shard in 0..4 {
             let tally = &mut store.write(shard).tally;
             (0..=shard as u64).for_each(|cost| tally.written(cost % 2 == 1, cost));

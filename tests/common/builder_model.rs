@@ -32,21 +32,26 @@ pub fn play(([counters, max_cost, slack, ttl, tti, jitter, seed], [flags, policy
         (max_cost == 0).then_some(BuildError::NoBudget),
         None,
         None,
+        None,
     ];
+    if mode & 16 != 0 {
+        builder = builder.pin_quota(slack);
+        expected[2] = (slack > max_cost).then_some(BuildError::QuotaBeyondBudget);
+    }
     if flags & 8 != 0 {
         builder = builder.slack(slack);
     }
     if flags & 16 != 0 {
         builder = builder.time_to_live(ttl);
-        expected[2] = ttl.is_zero().then_some(BuildError::ZeroDuration);
+        expected[3] = ttl.is_zero().then_some(BuildError::ZeroDuration);
     }
     if flags & 32 != 0 {
         builder = builder.time_to_idle(tti);
-        expected[2] = expected[2].or(tti.is_zero().then_some(BuildError::ZeroDuration));
+        expected[3] = expected[3].or(tti.is_zero().then_some(BuildError::ZeroDuration));
     }
     if flags & 64 != 0 {
         builder = builder.ttl_jitter(jitter);
-        expected[3] = (!(0.0..1.0).contains(&jitter)).then_some(BuildError::NoShare);
+        expected[4] = (!(0.0..1.0).contains(&jitter)).then_some(BuildError::NoShare);
     }
     if flags & 128 != 0 {
         builder = builder.weigher(|&value| value);
@@ -80,6 +85,8 @@ fn exercise(cache: &Cache<u64, u64>) {
         if key.is_multiple_of(7) {
             cache.remove(&(key / 3));
         }
+        _ = cache.pin(&(key / 2));
+        assert!(cache.stats().pinned_cost <= cache.stats().pin_quota);
     }
     cache.set_max_cost(cache.max_cost() / 2);
     cache.wait().expect("not forked");

@@ -17,11 +17,13 @@ pub fn play(config: [u8; 4], events: &[RawEvent]) {
         seed: seed.into(),
         objective: if objective % 2 == 0 { Objective::Hits } else { Objective::Cost },
     };
+    let pin_quota = config.max_cost / 3 * u64::from(seed >> 6);
     let mut model = Model {
-        engine: Engine::new(kind.clone(), config),
-        twin: Engine::new(kind.clone(), config),
+        engine: Engine::new(kind.clone(), config).with_pin_quota(pin_quota),
+        twin: Engine::new(kind.clone(), config).with_pin_quota(pin_quota),
         admitted: HashMap::new(),
         max_cost: config.max_cost,
+        pin_quota,
         now: 0,
         version: 0,
         context: String::new(),
@@ -38,6 +40,7 @@ struct Admitted {
     version: u32,
     cost: u64,
     deadline: Option<u64>,
+    pinned: bool,
 }
 
 struct Model {
@@ -46,6 +49,7 @@ struct Model {
     twin: Engine,
     admitted: HashMap<u64, Admitted>,
     max_cost: u64,
+    pin_quota: u64,
     now: u64,
     version: u32,
     context: String,
@@ -54,8 +58,9 @@ struct Model {
 impl Model {
     fn play(&mut self, (what, index, number): RawEvent) {
         let index = u64::from(index % 64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        match what % 16 {
-            0..=5 => self.write(index, number),
+        match what % 18 {
+            0..=5 => self.write(index, number, false),
+            16 | 17 => self.write(index, number, true),
             6..=10 => {
                 let resident = self.admitted.contains_key(&index);
                 assert_eq!(self.engine.access(index), resident, "{}", self.context);
@@ -84,35 +89,70 @@ impl Model {
         }
     }
 
-    fn write(&mut self, index: u64, number: u16) {
+    /// The cost of what is pinned, but for one.
+    fn pinned_but(&self, index: u64) -> u64 {
+        let others = self.admitted.iter().filter(|&(&other, admitted)| other != index && admitted.pinned);
+        others.map(|(_, admitted)| admitted.cost).sum()
+    }
+
+    /// As the cache does: what is pinned stays so, and fits into the quota.
+    fn write(&mut self, index: u64, number: u16, pin: bool) {
         self.version += 1;
         let scale = if number & 0x4000 == 0 { 1 } else { self.max_cost / 9 };
         let cost = u64::from(number % 11).saturating_mul(scale).max(1);
         let deadline = (number & 0x8000 != 0).then(|| self.now + u64::from(number % 70));
-        let write = Write { index, version: self.version, cost, deadline };
         let known = self.admitted.contains_key(&index);
+        let was_pinned = self.admitted.get(&index).is_some_and(|admitted| admitted.pinned);
+        let room = self.pin_quota.min(self.max_cost).saturating_sub(self.pinned_but(index));
+        let pinned = (pin || was_pinned) && cost <= room && !(pin && number.is_multiple_of(3));
+        self.write_as(Write { index, version: self.version, cost, deadline, pinned }, known);
+    }
+
+    fn write_as(&mut self, write: Write, known: bool) {
+        let Write { index, version, cost, deadline, pinned } = write;
+        let room = self.max_cost - self.pinned_but(index);
         let mut effects = Vec::new();
         self.engine.write(write, &mut effects);
         let mut echo = Vec::new();
         self.twin.write(write, &mut echo);
         assert_eq!(effects, echo, "not deterministic: {}", self.context);
-        let newcomer = Admitted { version: self.version, cost, deadline };
+        let newcomer = Admitted { version, cost, deadline, pinned };
         let turned_away = |effect: &Effect| effect.index == index && effect.verdict == Verdict::Rejected;
         if effects.iter().any(turned_away) {
-            assert!(!known, "an update was rejected: {}", self.context);
+            assert!(!known && !pinned, "an update or a pin was rejected: {}", self.context);
             assert_eq!(effects.len(), 1, "residents left for a rejected newcomer: {}", self.context);
             assert_eq!((effects[0].version, effects[0].cost), (newcomer.version, cost), "{}", self.context);
             return;
         }
         self.admitted.insert(index, newcomer);
-        if cost <= self.max_cost {
+        if pinned || cost <= room {
             assert!(effects.iter().all(|effect| effect.index != index), "{}", self.context);
         }
         self.carry_out(&effects);
     }
 
+    /// Before the engine knows that the budget is lower: nobody leaves.
+    fn unpin(&mut self, write: Write) {
+        let (mut effects, mut echo) = (Vec::new(), Vec::new());
+        self.engine.write(write, &mut effects);
+        self.twin.write(write, &mut echo);
+        assert!(effects.is_empty() && echo.is_empty(), "{effects:?}: {}", self.context);
+        let unpinned =
+            Admitted { version: write.version, cost: write.cost, deadline: write.deadline, pinned: false };
+        self.admitted.insert(write.index, unpinned);
+    }
+
     fn resize(&mut self, number: u16) {
         self.max_cost = [1 + u64::from(number % 500), u64::MAX][usize::from(number.is_multiple_of(7))];
+        // As the cache does: what is pinned fits before the budget is lowered.
+        for index in self.engine.pinned() {
+            if self.pinned_but(u64::MAX) > self.pin_quota.min(self.max_cost) {
+                self.version += 1;
+                let Admitted { cost, deadline, .. } = self.admitted[&index];
+                let write = Write { index, version: self.version, cost, deadline, pinned: false };
+                self.unpin(write);
+            }
+        }
         let (mut effects, mut echo) = (Vec::new(), Vec::new());
         self.engine.set_max_cost(self.max_cost, &mut effects);
         self.twin.set_max_cost(self.max_cost, &mut echo);
@@ -152,6 +192,8 @@ impl Model {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             assert_eq!(effect.verdict, Verdict::Evicted, "{}", self.context);
+            let is_pinned = self.admitted.get(&effect.index).is_some_and(|admitted| admitted.pinned);
+            assert!(!is_pinned, "{effect:?} was pinned: {}", self.context);
             let left = self.admitted.remove(&effect.index);
             let left = left.unwrap_or_else(|| panic!("{effect:?} is not there: {}", self.context));
             assert_eq!((effect.version, effect.cost), (left.version, left.cost), "{}", self.context);
@@ -163,14 +205,19 @@ impl Model {
             panic!("{inconsistency}: {}", self.context);
         }
         let ledger = self.engine.ledger();
-        assert_eq!(ledger.len(), self.admitted.len(), "{}", self.context);
-        let mut used = 0;
+        assert_eq!(self.engine.len(), self.admitted.len(), "{}", self.context);
+        let (mut used, mut pinned) = (0, 0);
         for (index, admitted) in &self.admitted {
+            used += admitted.cost;
+            if admitted.pinned {
+                assert!(ledger.find(*index).is_none(), "the policy knows {index}: {}", self.context);
+                pinned += 1;
+                continue;
+            }
             let slot = ledger.find(*index).unwrap_or_else(|| panic!("{index} is lost: {}", self.context));
             assert_eq!(ledger.cost(slot), admitted.cost, "{}", self.context);
-            used += admitted.cost;
         }
-        assert_eq!(ledger.used(), used, "{}", self.context);
+        assert_eq!((self.engine.used(), self.engine.pinned().len()), (used, pinned), "{}", self.context);
         assert!(used <= self.max_cost, "{}", self.context);
         let first = self.admitted.values().filter_map(|admitted| admitted.deadline).min();
         assert_eq!(self.engine.next_due().is_some(), first.is_some(), "{}", self.context);

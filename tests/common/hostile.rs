@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use tollgate::persist::{Restored, Snapshot};
 use tollgate::policy::PolicyKind;
-use tollgate::{Cache, KeyHash, KeyHasher, Maintenance};
+use tollgate::{Cache, KeyHash, KeyHasher, Maintenance, Tag};
 
 /// Takes every key for a number, and every snapshot of identity zero for its own.
 #[derive(Clone)]
@@ -27,13 +27,16 @@ pub fn play(input: &[u8]) -> Option<Restored> {
         .policy(policies[usize::from(first) % policies.len()].clone())
         .maintenance(Maintenance::Manual)
         .slack(u64::from(first >> 7))
+        .pin_quota(20)
+        .refresh_after(std::time::Duration::from_secs(1 + u64::from(first & 1) * 3600))
         .seed(1)
         .key_hasher(Anybody)
         .build()
         .unwrap();
     (0..40).for_each(|key| _ = cache.insert(key, key.to_string(), 1 + key % 3));
     let bytes = match first & 64 {
-        0 => framed(payload, 1 + usize::from(first >> 2 & 15) * 100),
+        // Both versions of the format.
+        0 => framed(2 - (first >> 5 & 1), payload, 1 + usize::from(first >> 2 & 15) * 100),
         _ => payload.to_vec(),
     };
     let snapshot = Snapshot::open(bytes.as_slice()).ok();
@@ -43,6 +46,8 @@ pub fn play(input: &[u8]) -> Option<Restored> {
 }
 
 fn works(cache: &Cache<u64, String, Anybody>) {
+    assert!(cache.stats().pinned_cost <= 20, "{} of 20 are pinned", cache.stats().pinned_cost);
+    cache.remove_tag(Tag(1));
     for round in 0..3 {
         cache.wait().unwrap();
         cache.check().unwrap();
@@ -58,8 +63,8 @@ fn works(cache: &Cache<u64, String, Anybody>) {
 }
 
 /// A snapshot with this payload, whose checksums are right.
-fn framed(payload: &[u8], len: usize) -> Vec<u8> {
-    let mut bytes = b"TOLLGATE\x01\0\0\0".to_vec();
+fn framed(version: u8, payload: &[u8], len: usize) -> Vec<u8> {
+    let mut bytes = [b"TOLLGATE".as_slice(), &[version, 0, 0, 0]].concat();
     for (number, frame) in payload.chunks(len).chain([&[][..]]).enumerate() {
         let len = frame.len() as u32;
         let mut sum = crc32fast::Hasher::new();

@@ -221,7 +221,7 @@ impl Play {
     fn insert(&self, key: u64, number: u16, if_present: bool) {
         let tag = tag_of(number);
         let time_to_live = number.is_multiple_of(5).then_some(Duration::from_millis(4));
-        let options = InsertOptions { time_to_live, if_present, tag: tag.map(Tag) };
+        let options = InsertOptions { time_to_live, if_present, tag: tag.map(Tag), ..Default::default() };
         self.overtake(key, || {
             let outcome =
                 self.cache.try_insert_with(key, self.fresh(key, tag), u64::from(number % 4), options);

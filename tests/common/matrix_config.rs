@@ -19,6 +19,7 @@ pub struct Config {
     pub threads: u64,
     pub max_cost: u64,
     pub slack: Option<u64>,
+    pub pin_quota: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,7 @@ impl Config {
             threads: pick(&mut numbers, &[1, 2, 4]),
             max_cost,
             slack: pick(&mut numbers, &[None, Some(0), Some(1), Some(max_cost / 2), Some(1 << 41)]),
+            pin_quota: pick(&mut numbers, &[0, max_cost / 3, max_cost]),
         }
     }
 

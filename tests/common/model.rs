@@ -4,14 +4,19 @@
 //! knowing a thing about policies: it is what was accepted and has not been announced as gone. Any value that is
 //! seen otherwise, not seen, announced twice, or not dropped in time is a defect.
 
+#[path = "model_pins.rs"]
+mod pins;
+#[path = "model_steps.rs"]
+mod steps;
+
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use steps::{Config, Step};
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHash, KeyHasher};
-use tollgate::policy::{Objective, PolicyKind};
-use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Maintenance, Tag};
+use tollgate::{Cache, Cause, Event, InsertError, InsertOptions, Inserted, Tag};
 
 /// One step in its raw form, as a generator or a fuzzer makes it: what, on which key, with which number.
 pub type RawStep = (u8, u8, u16);
@@ -29,116 +34,6 @@ pub fn play(config: RawConfig, steps: &[RawStep]) {
         world.compare();
     }
     world.end();
-}
-
-#[derive(Debug, Clone)]
-struct Config {
-    policy: PolicyKind,
-    objective: Objective,
-    maintenance: Maintenance,
-    max_cost: u64,
-    slack: Option<u64>,
-    time_to_live: Option<u64>,
-    time_to_idle: Option<u64>,
-    weighs: bool,
-    charges_overhead: bool,
-    keeps_some: bool,
-    seed: u64,
-}
-
-impl From<RawConfig> for Config {
-    fn from([policy, cost, slack, ttl, tti, flags, seed, _]: RawConfig) -> Self {
-        let kinds = PolicyKind::ALL;
-        let charges_overhead = flags & 2 != 0;
-        let unit = if charges_overhead { 1 + Cache::<Pair, Counted, Pairwise>::entry_overhead() } else { 1 };
-        let max_cost = unit * [1, 3, 10, 40, 200][cost as usize % 5];
-        Self {
-            policy: kinds[policy as usize % kinds.len()].clone(),
-            objective: if flags & 16 == 0 { Objective::Hits } else { Objective::Cost },
-            maintenance: if flags & 8 == 0 { Maintenance::Manual } else { Maintenance::Inline },
-            max_cost,
-            slack: [None, Some(0), Some(unit), Some(max_cost / 2), Some(10 * max_cost)][slack as usize % 5],
-            time_to_live: [None, None, Some(7), Some(100)][ttl as usize % 4],
-            time_to_idle: [None, None, Some(5), Some(60)][tti as usize % 4],
-            weighs: flags & 1 != 0,
-            charges_overhead,
-            keeps_some: flags & 4 != 0,
-            seed: seed.into(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Insert {
-        key: u8,
-        cost: u64,
-        options: InsertOptions,
-    },
-    Get {
-        key: u8,
-    },
-    Peek {
-        key: u8,
-    },
-    Remove {
-        key: u8,
-    },
-    /// `None` is for ever, zero is at once.
-    Retime {
-        key: u8,
-        ttl: Option<u64>,
-    },
-    Retain {
-        divisor: u32,
-    },
-    SetTag {
-        key: u8,
-        tag: Option<Tag>,
-    },
-    RemoveTag {
-        tag: Tag,
-    },
-    Clear,
-    Advance {
-        ms: u64,
-    },
-    RunPending,
-    Wait,
-    SetMaxCost {
-        max_cost: u64,
-    },
-}
-
-impl From<RawStep> for Step {
-    fn from((what, key, number): RawStep) -> Self {
-        let key = key % KEYS;
-        let cost = u64::from(number) % 13;
-        let (if_present, ttl) = (number & 0x100 != 0, number >> 9 & 7);
-        let tag = Some(Tag(u64::from(number >> 12))).filter(|&Tag(tag)| tag < 3);
-        let time_to_live = match ttl {
-            0 => Some(Duration::ZERO),
-            1 => Some(Duration::from_millis(3)),
-            2 => Some(Duration::from_millis(30)),
-            3 => Some(Duration::MAX),
-            _ => None,
-        };
-        match what % 32 {
-            0..=11 => Self::Insert { key, cost, options: InsertOptions { time_to_live, if_present, tag } },
-            12..=17 => Self::Get { key },
-            18 => Self::Retime { key, ttl: [None, Some(0), Some(3), Some(30)][usize::from(number) % 4] },
-            19 if number % 2 == 0 => Self::SetTag { key, tag },
-            19 => Self::Peek { key },
-            20..=22 => Self::Remove { key },
-            23 => Self::Retain { divisor: 2 + u32::from(number) % 7 },
-            24 if number % 4 == 0 => Self::Clear,
-            24 => Self::RemoveTag { tag: Tag(u64::from(number) % 3) },
-            25..=27 => Self::Advance { ms: u64::from(number) % 25 },
-            28 | 29 => Self::RunPending,
-            30 => Self::Wait,
-            _ => Self::SetMaxCost { max_cost: 1 + u64::from(number) % 300 },
-        }
-    }
 }
 
 /// Few enough keys that they meet often.
@@ -204,6 +99,7 @@ struct Present {
     deadline: Option<u64>,
     touched: u64,
     tag: Option<Tag>,
+    pinned: bool,
     /// A turn has passed since it was written: the policy has decided.
     decided: bool,
 }
@@ -211,6 +107,8 @@ struct Present {
 struct World {
     config: Config,
     context: String,
+    /// The key that is being inserted.
+    newcomer: Option<u8>,
     cache: Cache<Pair, Counted, Pairwise>,
     clock: ManualClock,
     now: u64,
@@ -231,6 +129,8 @@ struct Tally {
     removals: u64,
     by_cause: HashMap<Cause, u64>,
     refusals: u64,
+    pins_refused: u64,
+    pins_lost: u64,
     rejected_at_once: u64,
     clears: u64,
 }
@@ -245,6 +145,7 @@ impl World {
             .policy(config.policy.clone())
             .objective(config.objective)
             .seed(config.seed)
+            .pin_quota(config.pin_quota)
             .maintenance(config.maintenance)
             .clock(clock.clone())
             .charge_overhead(config.charges_overhead)
@@ -268,6 +169,7 @@ impl World {
             cache: builder.build().unwrap(),
             config,
             context: String::new(),
+            newcomer: None,
             clock,
             now: 0,
             events,
@@ -291,6 +193,8 @@ impl World {
             Step::Retain { divisor } => self.retain(divisor),
             Step::Clear => self.clear(),
             Step::SetTag { key, tag } => self.set_tag(key, tag),
+            Step::Pin { key } => self.pin(key),
+            Step::Unpin { key } => self.unpin(key),
             Step::RemoveTag { tag } => self.remove_tag(tag),
             Step::Advance { ms } => {
                 self.now += ms;
@@ -304,12 +208,7 @@ impl World {
                 self.cache.wait().unwrap();
                 self.settled();
             }
-            Step::SetMaxCost { max_cost } => {
-                self.cache.set_max_cost(max_cost);
-                self.config.max_cost = max_cost;
-                self.hear(None);
-                assert!(self.cost() <= max_cost.saturating_add(self.cache.slack()), "{}", self.context);
-            }
+            Step::SetMaxCost { max_cost } => self.set_max_cost(max_cost),
         }
     }
 
@@ -319,12 +218,16 @@ impl World {
         self.drops.lock().unwrap().push(0);
         let charged = self.charged(id, cost);
         let before = self.live(key);
+        let had_room = self.has_quota_for(key, charged);
         let value = Counted { id, drops: Arc::clone(&self.drops) };
         let outcome = self.cache.try_insert_with(Pair(key), value, cost, options);
+        self.newcomer = Some(key);
         let left_already = self.hear(Some(id));
+        self.newcomer = None;
         let refused = match outcome {
             Ok(inserted) => {
                 self.accept(key, id, charged, options, before, inserted, left_already);
+                self.expect_pin(key, options, before, had_room, left_already);
                 return;
             }
             Err(error) => error,
@@ -336,7 +239,15 @@ impl World {
                 assert_eq!((*cost, *max_cost), (charged, self.config.max_cost), "{}", self.context);
                 assert!(charged > self.config.max_cost, "{}", self.context);
             }
-            InsertError::Rejected(_) => self.tally.rejected_at_once += 1,
+            InsertError::Rejected(_) => {
+                assert!(!options.pinned, "no policy decides on a pinned entry: {}", self.context);
+                self.tally.rejected_at_once += 1;
+            }
+            InsertError::Unpinnable { cost, left, .. } => {
+                assert!(options.pinned && !self.has_quota_for(key, charged), "{}", self.context);
+                let expected = (charged, self.quota().saturating_sub(self.pinned_cost()) + self.held(key));
+                assert_eq!((*cost, *left), expected, "{}", self.context);
+            }
             InsertError::Kept(_) => {
                 let old = live.unwrap_or_else(|| panic!("kept what is not there: {}", self.context));
                 assert!(self.config.keeps_some && !may_replace(old.id, id), "{}", self.context);
@@ -387,7 +298,8 @@ impl World {
         let decided = self.config.slack == Some(0);
         let keeps_tag = options.if_present && options.tag.is_none();
         let tag = if keeps_tag { before.and_then(|before| before.tag) } else { options.tag };
-        self.present.insert(key, Present { id, cost, deadline, touched: self.now, tag, decided });
+        self.present
+            .insert(key, Present { id, cost, deadline, touched: self.now, tag, pinned: false, decided });
     }
 
     fn get(&mut self, key: u8) {
@@ -421,7 +333,8 @@ impl World {
         let live = self.live(key);
         if let Some(live) = live {
             let deadline = ttl.map(|ttl| self.now + ttl);
-            self.present.insert(key, Present { deadline, ..live });
+            // If it was to leave meanwhile, its new deadline is a newcomer's.
+            self.present.insert(key, Present { deadline, decided: false, ..live });
         }
         let pair = Pair(key);
         let changed = match ttl {
@@ -513,6 +426,11 @@ impl World {
                     panic!("{event:?} of value {id}, which is not there: {}", self.context)
                 });
                 assert_eq!(event.cost, present.cost, "{}", self.context);
+                let is_mate = |newcomer| Pair(newcomer).index() == Pair(key).index();
+                if present.pinned && !self.newcomer.is_some_and(is_mate) {
+                    let is_decision = matches!(event.cause, Cause::Evicted | Cause::Rejected);
+                    assert!(!is_decision, "{present:?} was pinned: {}", self.context);
+                }
                 match event.cause {
                     Cause::Expired => assert!(!live, "{present:?} expired early: {}", self.context),
                     Cause::Replaced => assert!(live && newcomer.is_some(), "{present:?}, {}", self.context),
@@ -542,6 +460,8 @@ impl World {
             let ttl = self.cache.remaining_ttl(&Pair(key));
             assert_eq!(ttl, live.map(|live| self.left(live)), "remaining_ttl of {key}, {}", self.context);
             assert_eq!(self.cache.tag(&Pair(key)), live.and_then(|live| live.tag), "{}", self.context);
+            let is_pinned = live.is_some_and(|live| live.pinned);
+            assert_eq!(self.cache.is_pinned(&Pair(key)), is_pinned, "{key}, {}", self.context);
         }
         let (census, stats) = (self.cache.census(), self.cache.stats());
         assert_eq!(census.entries, self.present.len(), "{}", self.context);
@@ -562,6 +482,11 @@ impl World {
             ("cleared", stats.cleared, by_cause(Cause::Cleared)),
             ("clears", stats.clears, self.tally.clears),
             ("refusals", stats.refusals, self.tally.refusals),
+            ("pinned", stats.pinned, self.pinned().count() as u64),
+            ("pinned cost", stats.pinned_cost, self.pinned_cost()),
+            ("quota", stats.pin_quota, self.quota()),
+            ("pins refused", stats.pins_refused, self.tally.pins_refused),
+            ("pins lost", stats.pins_lost, self.tally.pins_lost),
             ("panics", stats.callback_panics + stats.policy_panics, 0),
         ];
         for (what, is, ought) in counted {

@@ -118,7 +118,7 @@ impl Model {
         let index = index_of(key);
         let known = self.resident.get(&index).copied();
         let mut effects = Vec::new();
-        let write = Write { index, version: self.version, cost, deadline: None };
+        let write = Write { index, version: self.version, cost, deadline: None, pinned: false };
         self.engine.write(write, &mut effects);
         if let [Effect { verdict: Verdict::Rejected, .. }] = effects[..] {
             assert_eq!((effects[0].index, effects[0].version), (index, self.version), "{}", self.context);
@@ -181,7 +181,7 @@ impl Model {
                 _ => None,
             };
             let mut effects = Vec::new();
-            let write = Write { index: entry.index, version, cost, deadline: None };
+            let write = Write { index: entry.index, version, cost, deadline: None, pinned: false };
             self.engine.restore(write, note, &mut effects);
             if effects.iter().any(|effect| effect.verdict == Verdict::Rejected) {
                 continue;

@@ -37,7 +37,8 @@ pub fn play([policy, cost, slack, flags]: [u8; 4], steps: &[RawStep]) {
     if flags & 16 != 0 {
         builder = builder.time_to_idle(Duration::from_millis(40));
     }
-    let cache = builder.build().expect("every option is in range");
+    let quota = max_cost * u64::from(flags >> 5 & 3) / 3;
+    let cache = builder.pin_quota(quota).build().expect("every option is in range");
     let bound = AtomicU64::new(cache.max_cost().saturating_add(cache.slack()));
     thread::scope(|scope| {
         for number in 0..threads {
@@ -68,9 +69,10 @@ fn step(
         [None, None, Some(Duration::from_millis(9)), Some(Duration::MAX)][usize::from(number >> 14)];
     let if_present = number & 0x1000 != 0;
     let value = || books.value(number.into());
-    match what % 24 {
+    match what % 26 {
         0..=7 => {
-            let options = InsertOptions { time_to_live, if_present, tag: None };
+            let pinned = number.is_multiple_of(5);
+            let options = InsertOptions { time_to_live, if_present, pinned, tag: None };
             books.hand_back_refused(cache.try_insert_with(key, value(), cost, options));
         }
         8..=10 => _ = cache.get_with(&key, |value| value.tag),
@@ -110,6 +112,8 @@ fn step(
             cache.remove_many(&keys).into_iter().flatten().for_each(|value| books.hand_back(value));
         }
         22 => cache.run_pending(),
+        23 => _ = cache.pin(&key),
+        24 => _ = cache.unpin(&key),
         _ => cache.wait().expect("not forked"),
     }
 }

@@ -99,8 +99,11 @@ impl World {
 
     fn insert(&mut self, key: u8, value: u32, ttl: Duration, shift: u8) {
         let if_present = shift & 0x80 != 0;
-        let options =
-            InsertOptions { time_to_live: (shift & 0x40 == 0).then_some(ttl), if_present, tag: None };
+        let options = InsertOptions {
+            time_to_live: (shift & 0x40 == 0).then_some(ttl),
+            if_present,
+            ..Default::default()
+        };
         let kept_end = self.present.get(&key).and_then(|life| life.end);
         let (may, must) = (self.may_live(key), self.must_live(key));
         let accepted = self.cache.try_insert_with(key, value, 1, options).is_ok();
@@ -216,7 +219,8 @@ impl Bare {
                     self.now_ms.saturating_add(number >> (shift % 64))
                 };
                 self.version += 1;
-                let write = Write { index, version: self.version, cost: 1, deadline: Some(deadline) };
+                let write =
+                    Write { index, version: self.version, cost: 1, deadline: Some(deadline), pinned: false };
                 let mut effects = Vec::new();
                 self.engine.write(write, &mut effects);
                 assert!(effects.is_empty());

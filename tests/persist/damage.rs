@@ -80,7 +80,7 @@ fn a_flipped_bit_is_found_out_wherever_it_is() {
                 let expected = match at {
                     0..8 => matches!(error, RestoreError::NotASnapshot),
                     8..12 => {
-                        matches!(error, RestoreError::OtherVersion { found } if found == 1 ^ 1 << (8 * (at - 8) + bit as usize))
+                        matches!(error, RestoreError::OtherVersion { found } if found == 2 ^ 1 << (8 * (at - 8) + bit as usize))
                     }
                     // A length that grew takes bytes for its own that are not there.
                     _ => matches!(error, RestoreError::Corrupt | RestoreError::Truncated),

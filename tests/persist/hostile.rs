@@ -6,20 +6,28 @@ mod body;
 
 use body::{Anybody, play};
 use proptest::prelude::*;
-use tollgate::{Cache, Maintenance};
+use std::time::Duration;
+use tollgate::{Cache, InsertOptions, Maintenance, Tag};
 
 /// The payload of a snapshot as a cache of the body's kind writes it.
 fn good() -> Vec<u8> {
-    let cache: Cache<u64, String, Anybody> =
-        Cache::builder(100, 50).maintenance(Maintenance::Manual).seed(1).key_hasher(Anybody).build().unwrap();
+    let cache: Cache<u64, String, Anybody> = Cache::builder(100, 50)
+        .maintenance(Maintenance::Manual)
+        .seed(1)
+        .pin_quota(9)
+        .refresh_after(Duration::from_secs(60))
+        .key_hasher(Anybody)
+        .build()
+        .unwrap();
     for n in 0..400_u64 {
         if cache.get(&(n % 47)).is_none() {
-            cache.insert_with_ttl(
-                n % 47,
-                n.to_string(),
-                1 + n % 3,
-                std::time::Duration::from_secs(n % 2 * 9),
-            );
+            let options = InsertOptions {
+                time_to_live: Some(Duration::from_secs(n % 2 * 9)),
+                tag: (n % 5 == 0).then_some(Tag(n % 3)),
+                pinned: n % 11 == 0,
+                if_present: false,
+            };
+            _ = cache.try_insert_with(n % 47, n.to_string(), 1 + n % 3, options);
         }
     }
     cache.wait().unwrap();
@@ -36,6 +44,7 @@ fn a_good_payload_is_restored() {
     input.extend(good());
     let restored = play(&input).unwrap();
     assert!(restored.learned && restored.entries + restored.rejected + restored.present > 20, "{restored:?}");
+    assert!(restored.pinned > 0, "{restored:?}");
 }
 
 proptest! {

@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod hostile;
 mod lives;
+mod marks;
 mod panics;
 mod returns;
 mod together;

@@ -132,7 +132,7 @@ fn a_time_to_live_is_kept_by_insert_if_present_and_an_expired_entry_is_absent() 
         assert!(cache.insert_if_present(1, 2, cost));
         assert_eq!((cache.get(&1), cache.remaining_ttl(&1)), (Some(2), Some(ms(60))), "the deadline stays");
     }
-    let renewed = InsertOptions { time_to_live: Some(ms(70)), if_present: true, tag: None };
+    let renewed = InsertOptions { time_to_live: Some(ms(70)), if_present: true, ..Default::default() };
     assert_eq!(cache.try_insert_with(1, 3, 1, renewed).unwrap(), Inserted::Replaced);
     assert_eq!(cache.remaining_ttl(&1), Some(ms(70)));
     assert!(cache.insert(1, 4, 1));

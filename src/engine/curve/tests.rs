@@ -332,7 +332,7 @@ fn the_engine_tells_the_curve_of_everything() {
     let mut engine = Engine::new(PolicyKind::Lru, config(100)).with_miss_ratio_curve();
     let mut effects = Vec::new();
     let mut write = |engine: &mut Engine, index, version, cost, deadline| {
-        engine.write(Write { index, version, cost, deadline }, &mut effects);
+        engine.write(Write { index, version, cost, deadline, pinned: false }, &mut effects);
     };
     let sampled =
         |engine: &Engine| engine.curve.as_ref().map(|curve| (curve.levels[0].counts().0, curve.references));

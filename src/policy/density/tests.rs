@@ -63,7 +63,7 @@ fn one_hit_wonders_are_turned_away() {
     for stranger in 2_000_000..2_001_000 {
         let mut effects = Vec::new();
         let index = remix(stranger);
-        engine.write(Write { index, version: 0, cost: 1, deadline: None }, &mut effects);
+        engine.write(Write { index, version: 0, cost: 1, deadline: None, pinned: false }, &mut effects);
         match effects[..] {
             [Effect { verdict: Verdict::Rejected, .. }] => rejected += 1,
             _ => evicted += 1,
@@ -128,7 +128,7 @@ fn many_small_victims_leave_for_a_large_newcomer_or_none() {
     let mut asked = 0;
     while !engine.access(7) {
         let len = engine.ledger().len();
-        engine.write(Write { index: 7, version: 1, cost: 60, deadline: None }, &mut effects);
+        engine.write(Write { index: 7, version: 1, cost: 60, deadline: None, pinned: false }, &mut effects);
         engine.check().unwrap();
         if effects[0].verdict == Verdict::Rejected {
             assert_eq!((effects.len(), engine.ledger().len()), (1, len), "a rejection costs nobody");
@@ -147,7 +147,13 @@ fn equal_events_give_equal_decisions() {
         let mut engine = engine(200);
         let mut effects = Vec::new();
         for (n, key) in popular(8, 3000).take(20_000).enumerate() {
-            let write = Write { index: remix(key), version: n as u32, cost: 1 + key % 3, deadline: None };
+            let write = Write {
+                index: remix(key),
+                version: n as u32,
+                cost: 1 + key % 3,
+                deadline: None,
+                pinned: false,
+            };
             if !engine.access(write.index) {
                 engine.write(write, &mut effects);
             }
@@ -165,7 +171,7 @@ fn a_miss_whose_class_was_forgotten_is_decided_all_the_same() {
     for batch in keys.chunks(1000) {
         let missed: Vec<u64> = batch.iter().copied().filter(|&key| !engine.access(key)).collect();
         for index in missed {
-            engine.write(Write { index, version: 0, cost: 1, deadline: None }, &mut effects);
+            engine.write(Write { index, version: 0, cost: 1, deadline: None, pinned: false }, &mut effects);
         }
         engine.check().unwrap();
     }

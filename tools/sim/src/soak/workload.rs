@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
     fn insert(&mut self, key: u64) {
         let (value, cost) = (self.value(), 1 + self.below(40));
         let time_to_live = (self.below(8) == 0).then(|| Duration::from_micros(self.below(3000)));
-        let options = InsertOptions { time_to_live, if_present: self.below(9) == 0, tag: None };
+        let options = InsertOptions { time_to_live, if_present: self.below(9) == 0, ..Default::default() };
         self.settle(self.cache.try_insert_with(key, value, cost, options));
     }
 

@@ -231,7 +231,8 @@ fn the_date_of_the_host_is_nobody_s_business() {
             return println!("SKIPPED: faketime is not installed");
         };
         let said = String::from_utf8_lossy(&child.stdout);
-        let shown = said.lines().find_map(|line| line.strip_prefix("the date is ")).map(str::parse::<u64>);
+        let shown =
+            said.split("the date is ").nth(1).and_then(|rest| rest.lines().next()).map(str::parse::<u64>);
         assert!(child.status.success(), "{how:?}: {said}");
         let Some(Ok(shown)) = shown else { panic!("{how:?}: {said}") };
         assert!(shown.abs_diff(real) > 3600 || how[1].contains('x'), "{how:?}: the date is the host's");

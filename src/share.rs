@@ -233,9 +233,15 @@ impl Membership {
     /// A turn of a member's maintenance has ended: divides, if that is due and nobody is at it. To be called with no lock held.
     #[inline]
     pub(crate) fn turned(&self) {
-        if self.pool.is_due() {
+        if self.is_due() {
             self.pool.try_divide();
         }
+    }
+
+    /// Whether it is time to divide.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.pool.is_due()
     }
 
     /// The budget that the member may have at the most is another one from now on.
@@ -293,9 +299,15 @@ impl Pool {
             claims.iter_mut().zip(&state.seats).for_each(|(claim, seat)| claim.least = seat.member.least());
         }
         let shares = divide(self.total, &claims);
+        // Then everybody gives back what is not his, however little: many a little makes the share of another.
+        let is_wanted = state
+            .seats
+            .iter()
+            .zip(&shares)
+            .any(|(seat, &share)| share > seat.share && !seat.is_close_to(share));
         let mut resized = Vec::new();
         for ((seat, &share), claim) in state.seats.iter_mut().zip(&shares).zip(&claims) {
-            if share < seat.share && (!seat.is_close_to(share) || seat.share > claim.most) {
+            if share < seat.share && (is_wanted || !seat.is_close_to(share) || seat.share > claim.most) {
                 resized.push(seat.resize(share));
             }
         }
@@ -327,9 +339,9 @@ impl Seat {
         self.share.max(self.member.held())
     }
 
-    /// Whether it is not worth the while: nobody is to be resized for a few entries.
+    /// Whether it is not worth the while: nobody is to be resized for a few entries, but who has too little to work with.
     fn is_close_to(&self, share: u64) -> bool {
-        self.share.abs_diff(share) < self.share / CLOSE
+        self.share >= self.member.least() && self.share.abs_diff(share) < self.share / CLOSE
     }
 
     fn resize(&mut self, share: u64) -> Arc<dyn Member> {
@@ -338,9 +350,9 @@ impl Seat {
         Arc::clone(&self.member)
     }
 
-    /// The smallest share with which nothing breaks: what is pinned stays.
+    /// The smallest share with which nothing breaks: what is pinned stays, unless the owner has set a smaller budget.
     fn least(&self) -> u64 {
-        self.member.least().max(self.member.share_for(self.member.pinned()))
+        self.member.least().max(self.member.share_for(self.member.pinned().min(self.max_cost)))
     }
 
     fn claim(&self, total: u64, weights: u64) -> Claim {

@@ -109,6 +109,7 @@ fn a_closure_under_a_lock_of_a_member_may_write_to_another() {
         let budget = SharedBudget::with_interval(10_000, Duration::ZERO);
         let build = || Cache::builder(10_000, u64::MAX).shared_budget(&budget, 1).build().unwrap();
         let (one, other): (Numbered, Numbered) = (build(), build());
+        pour(&one, 0, 9_000);
         for round in 0..200 {
             let keys = round * 200..round * 200 + 200;
             one.insert(1, 1, 1);

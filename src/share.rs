@@ -6,7 +6,7 @@
 //!
 //! | what | who | when |
 //! |---|---|---|
-//! | the division | whoever runs a turn of maintenance of any member, when the interval is over; [`SharedBudget::rebalance`] | one at a time; others go on working |
+//! | the division | the processor of any member, after a turn; whoever runs a turn of one that has none; [`SharedBudget::rebalance`] | when the interval is over; one at a time, others go on working |
 //! | smaller shares | the same thread: the member evicts before the call returns | first |
 //! | larger shares | the same thread | then, out of what is free |
 //! | listeners, destructors | the same thread | last, with no lock held |
@@ -20,7 +20,9 @@
 //! # Locks
 //!
 //! The lock of the division is taken with no lock of a cache in hand, and the locks of caches are taken under it. Turns of maintenance do not wait for it: if
-//! somebody is dividing, that will do. No listener, destructor or subscriber runs under it; policies and clocks do, as they do under locks of a cache.
+//! somebody is dividing, that will do. No listener or destructor runs under it; policies and clocks do, as they do under locks of a cache, and, if a policy
+//! panics then, the subscriber that is told of it. Nor does a thread that is in a closure of the caller's, under the lock of a shard, come to divide by writing to
+//! another member, if that has a processor.
 
 mod fill;
 
@@ -58,10 +60,14 @@ pub(crate) trait Member: Send + Sync {
 ///
 /// The members together hold at most the total, at every instant, their slacks included. It is divided by need and by weight (weighted max-min fairness): a
 /// member that has room to spare lends it to those that evict, and gets it back when it needs it; among those that evict, each gets as
-/// much as any other for its weight. Every member can count on its fair share, `total * weight / all weights`, whatever the others do: it has it
-/// with the next division after it had to evict something.
+/// much as any other for its weight. Every member can count on its fair share, `total * weight / all weights` (less a 64th), whatever the others do: it has it
+/// with the next division after it had to evict something. But nobody is made to give up what it has [pinned](crate::Cache::pin): where quotas may exceed fair shares, what
+/// is pinned in one member is missing in the others.
 ///
-/// Shares are set anew at an [interval](Self::with_interval), in the course of the maintenance of whichever member has some, and by [`rebalance`](Self::rebalance).
+/// Shares are set anew at an [interval](Self::with_interval), by the thread of whichever member has something to maintain, and by [`rebalance`](Self::rebalance).
+/// Where there is no thread ([`Maintenance::Inline`](crate::Maintenance::Inline), [`Manual`](crate::Maintenance::Manual)), it is the caller who maintains, and who divides. That takes locks of all members:
+/// in a closure that runs under the lock of one (`update`, `compute`, `get_with`, `retain`, `replace_if`, an `Expiry`, a `Clone`), do not write to another that has no thread, do not build or drop one, and do not call `rebalance`
+/// or `set_max_cost`.
 /// A member in which nothing happens keeps what it holds, up to its fair share, and lends the rest. When a cache is dropped its share goes to the others.
 ///
 /// ```
@@ -137,7 +143,7 @@ impl SharedBudget {
         Self::with_interval(total, Duration::from_millis(100))
     }
 
-    /// A budget that is divided anew at that interval. `Duration::ZERO` is at every turn of maintenance; `Duration::MAX` leaves it to
+    /// A budget that is divided anew at that interval. `Duration::ZERO` is after every turn of maintenance; `Duration::MAX` leaves it to
     /// [`rebalance`](Self::rebalance), and to members that come and go.
     pub fn with_interval(total: u64, interval: Duration) -> Self {
         let pool = Pool {
@@ -233,9 +239,15 @@ impl Membership {
     /// A turn of a member's maintenance has ended: divides, if that is due and nobody is at it. To be called with no lock held.
     #[inline]
     pub(crate) fn turned(&self) {
-        if self.pool.is_due() {
+        if self.is_due() {
             self.pool.try_divide();
         }
+    }
+
+    /// Whether it is time to divide.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.pool.is_due()
     }
 
     /// The budget that the member may have at the most is another one from now on.
@@ -293,9 +305,15 @@ impl Pool {
             claims.iter_mut().zip(&state.seats).for_each(|(claim, seat)| claim.least = seat.member.least());
         }
         let shares = divide(self.total, &claims);
+        // Then everybody gives back what is not his, however little: many a little makes the share of another.
+        let is_wanted = state
+            .seats
+            .iter()
+            .zip(&shares)
+            .any(|(seat, &share)| share > seat.share && !seat.is_close_to(share));
         let mut resized = Vec::new();
         for ((seat, &share), claim) in state.seats.iter_mut().zip(&shares).zip(&claims) {
-            if share < seat.share && (!seat.is_close_to(share) || seat.share > claim.most) {
+            if share < seat.share && (is_wanted || !seat.is_close_to(share) || seat.share > claim.most) {
                 resized.push(seat.resize(share));
             }
         }
@@ -327,9 +345,9 @@ impl Seat {
         self.share.max(self.member.held())
     }
 
-    /// Whether it is not worth the while: nobody is to be resized for a few entries.
+    /// Whether it is not worth the while: nobody is to be resized for a few entries, but who has too little to work with.
     fn is_close_to(&self, share: u64) -> bool {
-        self.share.abs_diff(share) < self.share / CLOSE
+        self.share >= self.member.least() && self.share.abs_diff(share) < self.share / CLOSE
     }
 
     fn resize(&mut self, share: u64) -> Arc<dyn Member> {
@@ -338,9 +356,9 @@ impl Seat {
         Arc::clone(&self.member)
     }
 
-    /// The smallest share with which nothing breaks: what is pinned stays.
+    /// The smallest share with which nothing breaks: what is pinned stays, unless the owner has set a smaller budget.
     fn least(&self) -> u64 {
-        self.member.least().max(self.member.share_for(self.member.pinned()))
+        self.member.least().max(self.member.share_for(self.member.pinned().min(self.max_cost)))
     }
 
     fn claim(&self, total: u64, weights: u64) -> Claim {

@@ -18,7 +18,10 @@ use std::hash::Hash;
 ///
 /// - An update is too large for what is left of the quota. The new value is taken.
 /// - [`set_max_cost`](Self::set_max_cost) lowers the budget below the quota. The oldest pins are undone, until the others fit. The quota is as it was when the
-///   budget is.
+///   budget is. A [shared budget](crate::Builder::shared_budget) leaves a member the room for what is pinned; but for a pin that is set while the share is being lowered it may be too late.
+///
+/// Where a larger value of a pinned entry finds no room, [`compute`](Self::compute) takes the old one out before room is made: others may find none in between. Until maintenance reclaims it, an entry whose time is over takes its part of
+/// the quota.
 ///
 /// A pin takes some fifty bytes, which are not charged, and nothing in a cache that has none. The policy hears of no read of a pinned
 /// entry: one that is unpinned is as good as new to it.

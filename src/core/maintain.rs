@@ -110,8 +110,9 @@ impl<V> Core<V> {
         self.deliver(Vec::new());
         for number in 0..self.store.shards() {
             let mut rows = self.store.write(number).take_all();
+            // At once: a destructor may wait for the room.
+            self.budget.release(rows.iter().map(Row::cost).sum());
             for row in rows.take_entries() {
-                self.budget.release(row.cost());
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);
                     trace::callback_panicked(self.name(), None);
@@ -373,7 +374,9 @@ impl<V> Core<V> {
 
 impl<V: Send + Sync + 'static> Maintain for Core<V> {
     fn turn(&self) -> bool {
-        self.decide(|decisions, departed| self.turn(decisions, Scope::Next, departed)).unwrap_or(true)
+        let worked = self.decide(|decisions, departed| self.turn(decisions, Scope::Next, departed));
+        self.visited();
+        worked.unwrap_or(true)
     }
 
     fn rest(&self) -> Rest {

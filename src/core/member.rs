@@ -2,7 +2,7 @@
 //!
 //! Its share bounds all that it holds, slack included: `max_cost` is the largest whose slack fits as well.
 
-use super::{Core, Slack};
+use super::{Core, Maintenance, Slack};
 use crate::share::{Member, SharedBudget};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,9 @@ impl Slack {
             Self::Fixed(slack) => share.saturating_sub(slack),
             Self::Share => {
                 let near = (u128::from(share) * 64 / 65) as u64;
-                (near..share).take_while(|&max_cost| self.share_for(max_cost) <= share).last().unwrap_or(0)
+                // Not `share_for`, which saturates: everything would fit into the largest share.
+                let fits = |&max_cost: &u64| self.of(max_cost) <= share - max_cost;
+                (near..share).take_while(fits).last().unwrap_or(0)
             }
         };
         max_cost.max(1)
@@ -55,9 +57,21 @@ impl<V> Core<V> {
         }
     }
 
-    /// A turn of maintenance has ended, and no lock is held.
+    /// A turn of maintenance has ended, and no lock of ours is taken by it. Where there is a processor, it is left to that to divide: the caller may be
+    /// at work in a closure that runs under a lock of another member.
     #[inline]
     pub(super) fn turned(&self) {
+        if let Some(share) = self.share.get() {
+            match self.settings.maintenance {
+                Maintenance::Thread if share.is_due() => self.bell.ring(),
+                Maintenance::Thread => {}
+                Maintenance::Inline | Maintenance::Manual => share.turned(),
+            }
+        }
+    }
+
+    /// The processor has run a turn.
+    pub(super) fn visited(&self) {
         if let Some(share) = self.share.get() {
             share.turned();
         }
@@ -104,6 +118,14 @@ impl<V: Send + Sync> Member for Core<V> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_largest_share_is_like_any() {
+        for share in [u64::MAX, u64::MAX - 1] {
+            let max_cost = Slack::Share.max_cost_in(share);
+            assert!(max_cost + max_cost / 64 <= share && share - (max_cost + max_cost / 64) <= 1);
+        }
+    }
 
     proptest! {
         #[test]

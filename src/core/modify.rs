@@ -190,8 +190,9 @@ impl<V> Core<V> {
         };
         let mut vacated = None;
         let attempt = self.write_locked(shard, &request, value, |shard| {
-            let was_pinned = shard.pins.has(key.index);
-            let gone = self.live(shard, key).map(|place| self.take_out(shard, place));
+            let place = self.live(shard, key);
+            let was_pinned = place.is_some() && shard.pins.has(key.index);
+            let gone = place.map(|place| self.take_out(shard, place));
             vacated = Some(self.vacate(shard, key, gone, was_pinned));
         });
         match (attempt, vacated) {
@@ -282,7 +283,7 @@ impl<V> Core<V> {
         was_pinned: bool,
     ) -> Vacated<V> {
         shard.loads.overtake(key);
-        let pinning = if was_pinned { Pinning::Wanted } else { Pinning::Kept };
+        let pinning = if was_pinned { Pinning::Again } else { Pinning::Kept };
         Vacated { flight: shard.loads.begin(key), gone, pinning }
     }
 

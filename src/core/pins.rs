@@ -27,6 +27,8 @@ pub(crate) enum Pinning {
     Kept,
     /// Pinned, if the quota has room.
     Wanted,
+    /// The same, and it was before it left for want of room.
+    Again,
     /// Pinned, or not inserted.
     Required,
 }
@@ -120,9 +122,10 @@ impl<V> Core<V> {
         } else if request.pinning == Pinning::Required {
             return Err(Refusal::Unpinnable { cost: request.cost, left: self.store.quota().left() + held });
         } else {
-            plan.pin.missed = Some(if was_pinned { Count::PinsLost } else { Count::PinsRefused });
+            let had_one = was_pinned || request.pinning == Pinning::Again;
+            plan.pin.missed = Some(if had_one { Count::PinsLost } else { Count::PinsRefused });
         }
-        plan.make_loud_unless(plan.pin.is_pinned == was_pinned);
+        plan.make_loud_unless(plan.pin.is_pinned == was_pinned && plan.pin.missed.is_none());
         Ok(())
     }
 

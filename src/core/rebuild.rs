@@ -26,7 +26,8 @@ impl<V> Core<V> {
         decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
-        // A panic in the midst of lowering the budget.
+        // A panic in the midst of lowering the budget: who pins by the old quota holds its shard's lock until it is done.
+        (0..self.store.shards()).for_each(|number| drop(self.store.write(number)));
         self.undo_pins(&old.pinned(), now);
         for number in 0..self.store.shards() {
             {

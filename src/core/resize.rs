@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::trace;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<V> Core<V> {
     /// Changes the budget, or of a member the most that its share may come to; what no longer fits is gone when this returns.
@@ -17,8 +18,9 @@ impl<V> Core<V> {
 
     /// The same, whatever a shared budget says. `max_cost` is not 0.
     pub(super) fn resize(&self, max_cost: u64) {
-        // The clock is the user's: it is asked with no lock held.
-        let now = self.time_to_touch();
+        // The clock is the user's. If it panics, that is none of the business of who divides a shared budget: the time of the last turn
+        // will do.
+        let now = catch_unwind(AssertUnwindSafe(|| self.time_to_touch())).ok();
         self.decide(|decisions, departed| {
             self.budget.resize(max_cost, self.settings.slack.of(max_cost));
             self.store.quota().resize(self.pin_limit(max_cost));
@@ -28,7 +30,7 @@ impl<V> Core<V> {
                 self.settle_shard(decisions, number, departed);
             }
             if self.store.quota().taken() > self.store.quota().limit() {
-                self.undo_pins(&decisions.engine.pinned(), now);
+                self.undo_pins(&decisions.engine.pinned(), now.unwrap_or(decisions.latest));
                 self.settle_all(decisions, departed);
             }
             decisions.engine.set_max_cost(max_cost, &mut decisions.effects);

@@ -143,3 +143,27 @@ fn only_a_key_with_the_same_index_displaces_a_pinned_entry() {
     assert_eq!((cache.is_pinned(&(1, 1)), cache.stats().pinned_cost), (true, 40));
     settle(&cache);
 }
+
+#[test]
+fn a_pin_that_is_lost_in_making_room_is_counted_as_lost() {
+    let cache = builder().policy(PolicyKind::Lru).slack(4).build().unwrap();
+    pinned(&cache, 1, 40);
+    flood(&cache, 10);
+    cache.compute(&1, |_| Op::Recost(60)).unwrap();
+    settle(&cache);
+    let stats = cache.stats();
+    assert_eq!((stats.pins_lost, stats.pins_refused), (1, 0));
+}
+
+#[test]
+fn what_takes_the_place_of_an_entry_whose_time_was_over_is_not_pinned() {
+    let clock = ManualClock::new();
+    let cache = builder().policy(PolicyKind::Lru).slack(4).clock(clock.clone()).build().unwrap();
+    let options = InsertOptions { time_to_live: Some(Duration::from_secs(1)), ..PINNED };
+    cache.try_insert_with(1, 1, 10, options).unwrap();
+    flood(&cache, 10);
+    clock.advance(Duration::from_secs(5));
+    cache.compute(&1, |_| Op::Put { value: 2, cost: 30 }).unwrap();
+    assert!(cache.contains_key(&1) && !cache.is_pinned(&1));
+    settle(&cache);
+}

@@ -185,3 +185,19 @@ fn a_load_may_pin_and_a_refresh_keeps_the_pin() {
     assert_eq!((renewed, cache.is_pinned(&1), cache.stats().pinned_cost), (Ok(6), false, 0));
     settle(&cache);
 }
+
+#[test]
+fn all_of_the_budget_may_be_pinned_under_every_policy() {
+    for kind in PolicyKind::ALL {
+        for slack in [0, 4] {
+            let cache = builder().policy(kind.clone()).slack(slack).pin_quota(100).build().unwrap();
+            flood(&cache, 0);
+            (10_000..10_010).for_each(|key| pinned(&cache, key, 10));
+            flood(&cache, 20_000);
+            assert_eq!((cache.cost(), cache.len()), (100, 10));
+            assert!((10_000..10_010).all(|key| cache.unpin(&key)));
+            flood(&cache, 30_000);
+            assert_eq!(cache.stats().policy_panics, 0);
+        }
+    }
+}

@@ -136,8 +136,14 @@ fn the_lists_of_names_are_right() {
     let book = Book::default();
     let pages = cache("pages");
     (0..2000).for_each(|key| _ = pages.insert(key, key, 1));
-    (0..2000).for_each(|key| _ = pages.get(&key));
+    // Asked for again and again, so that others are evicted for them, whose lives are told.
+    for round in 0..20_000 {
+        let key = 2000 + round % 2000;
+        pages.get(&key);
+        pages.insert(key, key, 1);
+    }
     settle(&pages);
+    assert!(pages.stats().evictions > 500, "{}", pages.stats());
     with_local_recorder(&book, || {
         describe();
         pages.stats().publish("pages");

@@ -2,35 +2,19 @@
 //! data in `src/share/fill.rs`.
 
 mod common;
+#[path = "common/members.rs"]
+mod members;
 
 use common::{Books, Numbers, Value, eventually, lock, settle, watchdog};
+use members::{Numbered, builder, by_hand, member};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tollgate::policy::PolicyKind;
-use tollgate::{BuildError, Builder, Cache, InsertOptions, Maintenance, SharedBudget, SharedProcessor};
-
-type Numbered = Cache<u64, u64>;
+use tollgate::{BuildError, Cache, InsertOptions, Maintenance, SharedBudget, SharedProcessor};
 
 const TOTAL: u64 = 10_000;
-
-/// A budget that nobody divides but who is asked to.
-fn by_hand(total: u64) -> SharedBudget {
-    SharedBudget::with_interval(total, Duration::MAX)
-}
-
-fn builder(budget: &SharedBudget, weight: u32) -> Builder<u64, u64> {
-    Cache::builder(10_000, u64::MAX)
-        .policy(PolicyKind::Lru)
-        .maintenance(Maintenance::Manual)
-        .seed(1)
-        .shared_budget(budget, weight)
-}
-
-fn member(budget: &SharedBudget, weight: u32) -> Numbered {
-    builder(budget, weight).build().expect("a valid configuration")
-}
 
 fn fill(cache: &Numbered, from: u64, cost: u64) {
     (from..from + cost).for_each(|key| assert!(cache.insert(key, key, 1)));

@@ -2,8 +2,11 @@
 //! turn to another member. What is ordinary is in `tests/shared_budget.rs`.
 
 mod common;
+#[path = "common/members.rs"]
+mod members;
 
 use common::{lock, watchdog};
+use members::{Numbered, builder, by_hand, member};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,26 +14,7 @@ use std::thread;
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, InsertOptions, KeyHash, KeyHasher, Maintenance, SharedBudget};
-
-type Numbered = Cache<u64, u64>;
-
-/// A budget that nobody divides but who is asked to.
-fn by_hand(total: u64) -> SharedBudget {
-    SharedBudget::with_interval(total, Duration::MAX)
-}
-
-fn builder(budget: &SharedBudget, weight: u32) -> Builder<u64, u64> {
-    Cache::builder(10_000, u64::MAX)
-        .policy(PolicyKind::Lru)
-        .maintenance(Maintenance::Manual)
-        .seed(1)
-        .shared_budget(budget, weight)
-}
-
-fn member(budget: &SharedBudget, weight: u32) -> Numbered {
-    builder(budget, weight).build().expect("a valid configuration")
-}
+use tollgate::{Cache, InsertOptions, KeyHash, KeyHasher, Maintenance, SharedBudget};
 
 /// Some of which may be turned away.
 fn pour(cache: &Numbered, from: u64, cost: u64) {

@@ -5,7 +5,7 @@
 //! direct-mapped table of fingerprints joins them, so that a policy counts the pair once whether or
 //! not the miss got through. Being wrong now and then is harmless: a forgotten miss is counted twice, a
 //! fingerprint shared by two keys (1 in 2^22) hides one count. It has room for several times the misses that lie between being heard and being
-//! answered: insertions wait in their logs while the slack lasts, a 64th of the budget.
+//! answered: insertions wait in their logs while the slack lasts, a 64th of the budget, so the table follows the number of residents.
 
 /// Direct-mapped: a newer miss replaces an older one. 1 to 64 KiB.
 #[derive(Debug)]
@@ -15,10 +15,16 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// For a cache of about `entries` residents.
-    pub(super) fn new(entries: usize) -> Self {
-        let slots = (entries / ENTRIES_PER_SLOT).clamp(LEAST_SLOTS, MOST_SLOTS).next_power_of_two();
-        Self { tags: vec![0; slots].into() }
+    pub(super) fn new() -> Self {
+        Self { tags: vec![0; LEAST_SLOTS].into() }
+    }
+
+    /// There are so many residents now. A doubled table repeats itself, so that no miss is forgotten.
+    #[inline]
+    pub(super) fn follow(&mut self, residents: usize) {
+        if residents > self.tags.len() * ENTRIES_PER_SLOT && self.tags.len() < MOST_SLOTS {
+            self.tags = self.tags.repeat(2).into();
+        }
     }
 
     /// Remembers a miss.
@@ -40,8 +46,9 @@ impl Asked {
         known
     }
 
+    /// Forgets all and gives the memory back.
     pub(super) fn clear(&mut self) {
-        self.tags.fill(0);
+        *self = Self::new();
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -60,3 +67,36 @@ impl Asked {
 const ENTRIES_PER_SLOT: usize = 8;
 const LEAST_SLOTS: usize = 256;
 const MOST_SLOTS: usize = 1 << 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(key: u64) -> u64 {
+        key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    #[test]
+    fn a_miss_is_told_once() {
+        let mut asked = Asked::new();
+        asked.note(index(1));
+        assert!(!asked.take(index(2)));
+        assert!(asked.take(index(1)));
+        assert!(!asked.take(index(1)));
+    }
+
+    #[test]
+    fn the_table_follows_the_residents_and_forgets_nothing_on_the_way() {
+        let mut asked = Asked::new();
+        let fresh = asked.memory();
+        asked.follow(2000);
+        assert_eq!(asked.memory(), fresh, "there is room for the misses of 2000 residents");
+        let noted: Vec<u64> = (1..20).map(index).collect();
+        noted.iter().for_each(|&index| asked.note(index));
+        (2000..100_000).for_each(|residents| asked.follow(residents));
+        assert_eq!(asked.memory(), fresh * 64, "1 to 64 KiB");
+        assert!(noted.iter().all(|&index| asked.take(index)), "forgotten while it grew");
+        asked.clear();
+        assert_eq!(asked.memory(), fresh);
+    }
+}

@@ -101,7 +101,7 @@ impl Engine {
             wheel: TimerWheel::new(),
             pins: Pins::new(),
             pin_quota: 0,
-            asked: Asked::new(config.expected_entries()),
+            asked: Asked::new(),
             curve: None,
             victims: Vec::new(),
             discarded: Vec::new(),
@@ -355,6 +355,7 @@ impl Engine {
         let slot = self.ledger.push(write.index, write.cost, write.version);
         self.policy.inserted(&self.ledger, slot);
         self.wheel.schedule(slot, write.deadline);
+        self.asked.follow(self.ledger.len());
         Some(slot)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Most keys of most workloads are seen once in a long while. A bit pattern is all that they need, and the
 //! counters stay free for keys that come back (Einziger, Friedman, Manes, "TinyLFU", 2017, §3.4.2).
-//! Three bits in one 64-bit word per key; one word serves two keys. Cleared at every ageing.
+//! Three bits in one 64-bit word per key; one word serves two keys. Cleared at every ageing, and before that when too many keys came.
 
 use super::sketch::remix;
 

@@ -19,18 +19,24 @@
 //!
 //! # Counting
 //!
-//! The first access of a key since the last ageing marks the doorkeeper; the next ones raise its smallest
+//! The first access of a key marks the doorkeeper: it is a *stranger*. The next ones are *repeats*: they raise its smallest
 //! counters (all of them if they are equal). An estimate is the smallest counter, plus one if the
-//! doorkeeper knows the key: never below the truth since the last ageing, until it saturates
-//! at 16. Every access that raised anything is *counted*; after 15 counted accesses per
-//! expected entry all counters are halved and the doorkeeper is cleared. An access to a
-//! saturated key raises nothing and is not counted: a very hot key must not make the others age.
+//! doorkeeper knows the key: never below the truth since the doorkeeper last forgot, until it saturates
+//! at 16.
+//!
+//! # Forgetting
+//!
+//! After 10 repeats per expected entry all counters are halved and the doorkeeper is cleared. A repeat of a saturated key raises
+//! nothing and is not among them: a very hot key must not make the others age. Nor must keys that are
+//! never asked for again: after 8 strangers per expected entry the doorkeeper alone is cleared, before it takes too many of them for
+//! known. A flood of new keys costs the counters little (one in some twenty is taken for known
+//! and counts); in TinyLFU as published every one of them brings the next ageing nearer.
 //!
 //! # Size
 //!
-//! The table starts small and doubles as accesses are counted, up to the expected number of entries;
+//! The table starts small and doubles as strangers come, up to the expected number of entries;
 //! a doubled table repeats itself, so that no key loses its count. A sketch for a billion entries that
-//! sees a thousand accesses takes the memory of a thousand. Beyond [`MAX_ENTRIES`] keys share.
+//! sees a thousand keys takes the memory of a thousand. Beyond [`MAX_ENTRIES`] keys share.
 
 use super::doorkeeper::Doorkeeper;
 use super::knowledge::{Words, put_words};
@@ -44,9 +50,11 @@ pub(crate) struct FrequencySketch {
     doorkeeper: Doorkeeper,
     /// The number of entries to serve; at most [`MAX_ENTRIES`].
     entries: usize,
-    /// Accesses counted since the last ageing.
-    counted: u64,
-    /// How many of them make the table grow or age.
+    /// Repeats since the last ageing.
+    repeats: u64,
+    /// Strangers since the doorkeeper was last cleared.
+    strangers: u64,
+    /// How many of them make the table grow or the doorkeeper forget.
     next_chore: u64,
 }
 
@@ -60,13 +68,13 @@ impl FrequencySketch {
     }
 
     fn of(entries: usize, blocks: Lines<u64, 8>, doorkeeper: Doorkeeper) -> Self {
-        let mut sketch = Self { blocks, doorkeeper, entries, counted: 0, next_chore: 0 };
+        let mut sketch = Self { blocks, doorkeeper, entries, repeats: 0, strangers: 0, next_chore: 0 };
         sketch.plan_chore();
         sketch
     }
 
     /// Counts an access of `index`. Returns the [`estimate`](Self::estimate) *before* it. O(1), but for
-    /// growing and ageing, which are O(table) and rare enough to be O(1) amortised.
+    /// growing and forgetting, which are O(table) and rare enough to be O(1) amortised.
     #[inline]
     pub(crate) fn touch(&mut self, index: u64) -> u8 {
         let hash = remix(index);
@@ -75,20 +83,24 @@ impl FrequencySketch {
         let block = self.blocks.line_mut(at);
         let counters = counters(block, hash);
         let smallest = smallest(counters);
-        if known {
-            if smallest == SATURATED {
-                return smallest + 1;
+        if !known {
+            self.strangers += 1;
+            if self.strangers >= self.next_chore {
+                self.grow_or_forget_strangers();
             }
+            return smallest;
+        }
+        if smallest < SATURATED {
             for (row, counter) in counters.into_iter().enumerate() {
                 let (word, shift) = place(hash, row);
                 block[word] += u64::from(counter == smallest) << shift;
             }
+            self.repeats += 1;
+            if self.repeats >= self.entries as u64 * REPEATS {
+                self.age();
+            }
         }
-        self.counted += 1;
-        if self.counted >= self.next_chore {
-            self.do_chores();
-        }
-        smallest + u8::from(known)
+        smallest + 1
     }
 
     /// Reads what the next access of `index` will need, so that it lies in the processor's cache. The value says nothing.
@@ -99,7 +111,7 @@ impl FrequencySketch {
         self.blocks.line(at)[0] ^ self.doorkeeper.word(hash)
     }
 
-    /// About how often `index` was accessed since the last ageings, 0 to 16.
+    /// About how often `index` was accessed lately, 0 to 16.
     #[inline]
     pub(crate) fn estimate(&self, index: u64) -> u8 {
         let hash = remix(index);
@@ -107,8 +119,8 @@ impl FrequencySketch {
         smallest(counters(self.blocks.line(at), hash)) + u8::from(self.doorkeeper.contains(hash))
     }
 
-    /// Serves a cache of about `entries` residents from now on. Grows as accesses are counted; never
-    /// shrinks its table, only the period between two ageings.
+    /// Serves a cache of about `entries` residents from now on. Grows as strangers come; never
+    /// shrinks its table, only the periods after which it forgets.
     pub(crate) fn set_entries(&mut self, entries: usize) {
         self.entries = entries.clamp(1, MAX_ENTRIES);
         self.plan_chore();
@@ -121,7 +133,7 @@ impl FrequencySketch {
 
     /// Appends all that it knows.
     pub(super) fn save(&self, words: &mut Vec<u64>) {
-        words.extend([self.entries as u64, self.counted]);
+        words.extend([self.entries as u64, self.repeats, self.strangers]);
         put_words(words, self.blocks.all().as_flattened().iter().copied());
         put_words(words, self.doorkeeper.words().iter().copied());
     }
@@ -130,7 +142,7 @@ impl FrequencySketch {
     pub(super) fn load(words: &mut Words<'_>) -> Option<Self> {
         let entries =
             usize::try_from(words.next()?).ok().filter(|entries| (1..=MAX_ENTRIES).contains(entries))?;
-        let counted = words.next()?;
+        let (repeats, strangers) = (words.next()?, words.next()?);
         let blocks = words.words()?;
         let is_table = blocks.len().is_multiple_of(8) && (blocks.len() / 8).is_power_of_two();
         let door = words
@@ -138,8 +150,9 @@ impl FrequencySketch {
             .filter(|door| is_table && door.len() == blocks.len() / 8 * ENTRIES_PER_BLOCK / 2)?;
         let blocks = Lines::collect(blocks.iter().copied(), blocks.len());
         let mut sketch = Self::of(entries, blocks, Doorkeeper::of_words(door));
-        // More may have been counted than is let pass now, if the number of entries was lowered since: the chore is due.
-        sketch.counted = counted.min(sketch.next_chore);
+        // There may have been more of them than are let pass now, if the number of entries was lowered since: the chore is due.
+        sketch.repeats = repeats.min(entries as u64 * REPEATS);
+        sketch.strangers = strangers.min(sketch.next_chore);
         Some(sketch)
     }
 
@@ -160,19 +173,23 @@ impl FrequencySketch {
 
     fn plan_chore(&mut self) {
         let room = self.room();
-        self.next_chore = if room < self.entries { room as u64 } else { self.entries as u64 * PERIOD };
+        self.next_chore = if room < self.entries { room as u64 } else { self.entries as u64 * STRANGERS };
     }
 
     #[cold]
-    fn do_chores(&mut self) {
+    fn grow_or_forget_strangers(&mut self) {
         if self.room() < self.entries {
             self.blocks.double();
             self.doorkeeper.double();
             self.plan_chore();
+        } else {
+            self.forget_strangers();
         }
-        if self.counted >= self.entries as u64 * PERIOD {
-            self.age();
-        }
+    }
+
+    fn forget_strangers(&mut self) {
+        self.doorkeeper.clear();
+        self.strangers = 0;
     }
 
     /// Halves every counter. A policy may ask for it before the sketch's own period is over.
@@ -180,8 +197,8 @@ impl FrequencySketch {
         for word in self.blocks.all_mut().as_flattened_mut() {
             *word = *word >> 1 & 0x7777_7777_7777_7777;
         }
-        self.doorkeeper.clear();
-        self.counted = 0;
+        self.repeats = 0;
+        self.forget_strangers();
     }
 }
 
@@ -219,8 +236,10 @@ const ROWS: usize = 4;
 const SATURATED: u8 = 15;
 /// 16 counters for each expected entry.
 const ENTRIES_PER_BLOCK: usize = 8;
-/// Counted accesses between two ageings, for each expected entry.
-const PERIOD: u64 = 15;
+/// Repeats between two ageings, for each expected entry.
+const REPEATS: u64 = 10;
+/// Strangers between two clearings of the doorkeeper, for each expected entry.
+const STRANGERS: u64 = 8;
 /// A new table has room for no more entries than this: 6 KiB.
 const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many accesses have been counted.
@@ -268,17 +287,40 @@ mod tests {
     }
 
     #[test]
-    fn ageing_comes_after_fifteen_counted_accesses_per_entry() {
+    fn ageing_comes_after_ten_repeats_per_entry() {
         let mut sketch = FrequencySketch::new(64);
-        for _ in 0..4 {
+        for _ in 0..5 {
             sketch.touch(u64::MAX);
         }
-        for other in 0..64 * 15 - 5 {
-            sketch.touch(other);
+        // Strangers first: they do not count, whatever their number.
+        (0..200).for_each(|other| _ = sketch.touch(other));
+        let mut others = (0..200).cycle();
+        while sketch.repeats < 64 * 10 - 1 {
+            others.next().map(|other| sketch.touch(other));
         }
-        assert!(sketch.estimate(u64::MAX) >= 4, "aged too early");
-        sketch.touch(1 << 40);
-        assert!(sketch.counted == 0 && sketch.estimate(1 << 40) <= 1, "not aged in time");
+        assert!(sketch.estimate(u64::MAX) >= 5, "aged too early");
+        others.next().map(|other| sketch.touch(other));
+        assert!(sketch.repeats == 0 && sketch.estimate(u64::MAX) <= 3, "not aged in time");
+    }
+
+    #[test]
+    fn a_flood_of_strangers_leaves_the_counters_alone() {
+        let mut sketch = FrequencySketch::new(1000);
+        for _ in 0..9 {
+            (0..1000).for_each(|resident| _ = sketch.touch(resident));
+        }
+        // Fifty for each resident: if they counted, the sketch would have aged five times.
+        (1_000_000..1_050_000).for_each(|stranger| _ = sketch.touch(stranger));
+        let least = (0..1000).map(|resident| sketch.estimate(resident)).min();
+        assert!(least >= Some(4), "{least:?}");
+    }
+
+    #[test]
+    fn the_doorkeeper_forgets_before_strangers_pass_for_frequent() {
+        let mut sketch = FrequencySketch::new(512);
+        (0..100_000).for_each(|stranger| _ = sketch.touch(stranger));
+        let frequent = (100_000..101_000).filter(|&stranger| sketch.estimate(stranger) > 3).count();
+        assert!(frequent < 20, "{frequent} of 1000 fresh strangers look frequent");
     }
 
     #[test]

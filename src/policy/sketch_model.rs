@@ -1,7 +1,7 @@
 //! The sketch beside a naive model of what it must not forget: for each key one bit and one counter. For tests and the fuzz target.
 
 use super::super::knowledge::Words;
-use super::{FrequencySketch, MAX_ENTRIES, PERIOD, SATURATED};
+use super::{FrequencySketch, MAX_ENTRIES, REPEATS, SATURATED};
 use std::collections::HashMap;
 
 /// One step in its raw form: what, on which key, how often.
@@ -18,7 +18,7 @@ pub(crate) fn play(entries: u32, steps: &[RawStep], noise: &[u64]) {
     // Whatever is read from a file is refused or a sketch that works.
     if let Some(mut sketch) = FrequencySketch::load(&mut Words::new(noise)) {
         for index in 0..64 {
-            assert!(sketch.touch(index) <= sketch.estimate(index) || sketch.counted == 0);
+            assert!(sketch.touch(index) <= sketch.estimate(index) || sketch.strangers == 0);
         }
     }
 }
@@ -60,7 +60,8 @@ impl Model {
     }
 
     fn touch(&mut self, index: u64) {
-        let (before, estimate) = (self.sketch.counted, self.sketch.estimate(index));
+        let (repeats, strangers) = (self.sketch.repeats, self.sketch.strangers);
+        let estimate = self.sketch.estimate(index);
         assert_eq!(self.sketch.touch(index), estimate, "an access tells the estimate before it");
         let credit = self.truth.entry(index).or_default();
         if credit.seen {
@@ -70,8 +71,10 @@ impl Model {
         let wanted = credit.counter + 1;
         assert!(estimate <= SATURATED + 1);
         self.counted += 1;
-        if self.sketch.counted < before {
+        if self.sketch.repeats < repeats {
             self.halve();
+        } else if self.sketch.strangers < strangers {
+            self.truth.values_mut().for_each(|credit| credit.seen = false);
         } else {
             assert!(self.sketch.estimate(index) >= wanted, "{index:#x} was seen more often");
         }
@@ -91,8 +94,9 @@ impl Model {
         assert!(reader.is_empty());
         let mut again = Vec::new();
         sketch.save(&mut again);
-        // A lowered number of entries may leave it with more accesses than its new period has.
-        words[1] = words[1].min(self.sketch.next_chore);
+        // A lowered number of entries may leave it with more accesses than its new periods have.
+        words[1] = words[1].min(self.sketch.entries as u64 * REPEATS);
+        words[2] = words[2].min(self.sketch.next_chore);
         assert_eq!(words, again, "what was saved is what was loaded");
         self.sketch = sketch;
     }
@@ -102,7 +106,7 @@ impl Model {
             let wanted = credit.counter + u8::from(credit.seen);
             assert!(self.sketch.estimate(index) >= wanted, "{index:#x} was seen more often");
         }
-        assert!(self.sketch.entries <= MAX_ENTRIES && self.sketch.counted <= MAX_ENTRIES as u64 * PERIOD);
+        assert!(self.sketch.entries <= MAX_ENTRIES && self.sketch.repeats <= MAX_ENTRIES as u64 * REPEATS);
         // Memory follows use.
         let bound = (8 << 10) + 64 * self.counted as usize;
         assert!(self.sketch.memory() <= bound, "{} bytes after {}", self.sketch.memory(), self.counted);

@@ -279,7 +279,7 @@ const LUCK: usize = 128;
 const LUCKY_FREQUENCY: u8 = 6;
 
 /// Changes with the meaning of the words.
-const KNOWLEDGE: u64 = 1;
+const KNOWLEDGE: u64 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Frames: a stream of bytes, cut into pieces with a checksum each.
 //!
 //! The number of the frame goes into its checksum, so that frames which were lost, repeated or exchanged are found like bytes that
-//! were changed.
+//! were changed; so does the version of the format, but for the first.
 
 use super::RestoreError;
 use std::io::{self, Read, Write};
@@ -50,7 +50,7 @@ impl<W: Write> FrameWriter<W> {
     fn end_frame(&mut self) -> io::Result<()> {
         let (head, payload) = self.frame.split_at_mut(HEAD);
         let len = payload.len() as u32;
-        let sum = checksum(self.number, len, payload);
+        let sum = checksum(VERSION, self.number, len, payload);
         head[..4].copy_from_slice(&len.to_le_bytes());
         head[4..].copy_from_slice(&sum.to_le_bytes());
         self.writer.write_all(&self.frame)?;
@@ -144,7 +144,7 @@ impl<R: Read> FrameReader<R> {
         self.payload.resize(len as usize, 0);
         self.position = 0;
         self.reader.read_exact(&mut self.payload)?;
-        if checksum(self.number, len, &self.payload) != wanted {
+        if checksum(self.version, self.number, len, &self.payload) != wanted {
             self.payload.clear();
             return Err(RestoreError::Corrupt);
         }
@@ -160,8 +160,11 @@ fn read_u32(reader: &mut impl Read) -> Result<u32, RestoreError> {
     Ok(u32::from_le_bytes(bytes))
 }
 
-fn checksum(number: u64, len: u32, payload: &[u8]) -> u32 {
+fn checksum(version: u32, number: u64, len: u32, payload: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
+    if version > 1 {
+        crc.update(&version.to_le_bytes());
+    }
     crc.update(&number.to_le_bytes());
     crc.update(&len.to_le_bytes());
     crc.update(payload);

@@ -58,7 +58,7 @@
 //! ```text
 //! snapshot = "TOLLGATE" version:u32 frame* end                integers are little-endian
 //! frame    = len:u32 crc:u32 payload[len]                     1 <= len <= 65536
-//! end      = 0:u32 crc:u32                                    CRC-32 of the frame's number (u64), len and payload
+//! end      = 0:u32 crc:u32                                    CRC-32 of version, the frame's number (u64), len and payload
 //!
 //! payloads, one after another:
 //! header   = identity:2*u64 words(secret) saved_ms:u64 bytes(values) bytes(policy) words(knowledge)
@@ -68,7 +68,7 @@
 //! marks: 1 is pinned, 2 has a tag, 4 is refreshed by age
 //! ```
 //!
-//! This is version 2; version 1, which has no marks, is read as well.
+//! This is version 2; version 1, which has no marks, nor itself in its checksums, is read as well.
 //!
 //! A frame is verified before a byte of it is looked at. Values are in the postcard format of serde, which does not describe itself. The
 //! name of their type is in the header, and values of a type of another name are refused ([`RestoreError::OtherValues`]); but a type that keeps its name and

@@ -68,6 +68,9 @@ fn framed(version: u8, payload: &[u8], len: usize) -> Vec<u8> {
     for (number, frame) in payload.chunks(len).chain([&[][..]]).enumerate() {
         let len = frame.len() as u32;
         let mut sum = crc32fast::Hasher::new();
+        if version > 1 {
+            sum.update(&[version, 0, 0, 0]);
+        }
         [&(number as u64).to_le_bytes()[..], &len.to_le_bytes(), frame]
             .iter()
             .for_each(|part| sum.update(part));

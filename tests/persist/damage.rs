@@ -92,6 +92,16 @@ fn a_flipped_bit_is_found_out_wherever_it_is() {
 }
 
 #[test]
+fn a_snapshot_does_not_pass_for_one_of_another_version() {
+    for (kind, bytes) in snapshots() {
+        let mut older = bytes.clone();
+        older[8] = 1;
+        let error = fails(&kind, &bytes, older.as_slice());
+        assert!(matches!(error, RestoreError::Corrupt), "{error:?}");
+    }
+}
+
+#[test]
 fn frames_cannot_be_lost_repeated_or_exchanged() {
     let cache: Cache<u64, String> = Cache::builder(1000, 1000).build().unwrap();
     // Every frame but the last is full: 64 KiB and its head.

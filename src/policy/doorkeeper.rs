@@ -52,6 +52,12 @@ impl Doorkeeper {
         self.words.fill(0);
     }
 
+    /// Whether it takes most strangers for members.
+    pub(super) fn is_crowded(&self) -> bool {
+        let set: u64 = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        set > self.words.len() as u64 * 48
+    }
+
     pub(super) fn words(&self) -> &[u64] {
         &self.words
     }

@@ -7,8 +7,9 @@
 //! than the newcomer, the newcomer is turned away. A tie lets it in. Cost plays no part in the choice. The
 //! sketch ages after as many accesses as it has counters.
 //!
-//! One thing differs: the original evicts while it searches, and has lost those victims when it then
-//! turns the newcomer away; here victims leave only if the newcomer comes in. Kept as a yardstick;
+//! Two things differ. The original evicts while it searches, and has lost those victims when it then
+//! turns the newcomer away; here victims leave only if the newcomer comes in. And the sketch is ours, whose doorkeeper
+//! forgets after eight first accesses for each expected entry, not only when the counters age. Kept as a yardstick;
 //! [`TinyLfu`](super::TinyLfu) is the improved form.
 
 use super::rng::{SplitMix64, Walk};

@@ -26,7 +26,7 @@ pub(crate) fn play(entries: u32, steps: &[RawStep], noise: &[u64]) {
 /// What a key must be credited with, at least.
 #[derive(Debug, Default, Clone, Copy)]
 struct Credit {
-    /// It was seen since the last ageing.
+    /// It was seen since the doorkeeper last forgot.
     seen: bool,
     /// How often it was seen after that, halved by each ageing.
     counter: u8,

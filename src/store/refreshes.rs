@@ -16,8 +16,8 @@ struct Planned {
 }
 
 impl Refreshes {
-    /// What each row costs here: its plan, with its byte of table control.
-    pub(crate) const ENTRY_BYTES: u64 = size_of::<Option<Planned>>() as u64 + 1;
+    /// What each row costs here: its plan, with its two bytes of table control.
+    pub(crate) const ENTRY_BYTES: u64 = size_of::<Option<Planned>>() as u64 + 2;
 
     pub(crate) const fn new() -> Self {
         Self(Table::new())

@@ -673,7 +673,7 @@ fn the_plans_to_refresh_are_charged_with_the_overhead() {
         cache.cost()
     };
     assert_eq!(cost_of_one(builder(&clock)), 1 + Numbers::entry_overhead());
-    assert_eq!(cost_of_one(builder(&clock).refresh_after(TTL)), 1 + Numbers::entry_overhead() + 17);
+    assert_eq!(cost_of_one(builder(&clock).refresh_after(TTL)), 1 + Numbers::entry_overhead() + 18);
 }
 
 #[test]

@@ -69,6 +69,16 @@ impl<W: Copy + Default, const N: usize> Lines<W, N> {
         *self = doubled;
     }
 
+    /// Half as many lines, each made of the two whose keys it serves from now on. There are at least two.
+    pub(super) fn halve(&mut self, merge: impl Fn(W, W) -> W) {
+        let mut halved = Self::zeroed(self.len / 2);
+        let (first, second) = self.all().split_at(self.len / 2);
+        for ((line, one), other) in halved.all_mut().iter_mut().zip(first).zip(second) {
+            *line = std::array::from_fn(|at| merge(one[at], other[at]));
+        }
+        *self = halved;
+    }
+
     /// Bytes of heap memory held.
     pub(super) fn memory(&self) -> usize {
         self.words.capacity() * size_of::<W>()

@@ -74,7 +74,7 @@ impl FrequencySketch {
     }
 
     /// Counts an access of `index`. Returns the [`estimate`](Self::estimate) *before* it. O(1), but for
-    /// growing and forgetting, which are O(table) and rare enough to be O(1) amortised.
+    /// growing and forgetting, which are O(table) and rare enough to be O(1) amortised: no table is more than [`TOO_LARGE`] times its need.
     #[inline]
     pub(crate) fn touch(&mut self, index: u64) -> u8 {
         let hash = remix(index);
@@ -119,10 +119,18 @@ impl FrequencySketch {
         smallest(counters(self.blocks.line(at), hash)) + u8::from(self.doorkeeper.contains(hash))
     }
 
-    /// Serves a cache of about `entries` residents from now on. Grows as strangers come; never
-    /// shrinks its table, only the periods after which it forgets.
+    /// Serves a cache of about `entries` residents from now on. Grows as strangers come. A table that is eight times too large or more gives
+    /// memory back at once, in O(table): keys that share counters from now on have the larger count. Strangers are forgotten if there are
+    /// too many for what is left.
     pub(crate) fn set_entries(&mut self, entries: usize) {
         self.entries = entries.clamp(1, MAX_ENTRIES);
+        while self.blocks.len() > 1 && self.room() / TOO_LARGE >= self.entries {
+            self.blocks.halve(larger_counters);
+            self.doorkeeper.halve();
+        }
+        if self.doorkeeper.is_crowded() {
+            self.forget_strangers();
+        }
         self.plan_chore();
     }
 
@@ -230,6 +238,12 @@ fn counters(block: &[u64; 8], hash: u64) -> [u8; ROWS] {
     })
 }
 
+/// The larger of each pair of counters of two words.
+fn larger_counters(one: u64, other: u64) -> u64 {
+    let larger = |shift: u32| (one >> shift & 15).max(other >> shift & 15) << shift;
+    (0..16).fold(0, |word, counter| word | larger(4 * counter))
+}
+
 #[inline]
 fn smallest(counters: [u8; ROWS]) -> u8 {
     let [a, b, c, d] = counters;
@@ -244,6 +258,9 @@ const ENTRIES_PER_BLOCK: usize = 8;
 const REPEATS: u64 = 10;
 /// Strangers between two clearings of the doorkeeper, for each expected entry.
 const STRANGERS: u64 = 8;
+/// What is left of a table that has become too large is of less use than the memory. Below this the memory is well spent: keys share fewer
+/// counters.
+const TOO_LARGE: usize = 8;
 /// A new table has room for no more entries than this: 6 KiB.
 const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many strangers came.
@@ -407,6 +424,27 @@ mod tests {
         small.set_entries(100);
         (0..100).for_each(|index| _ = small.touch(index));
         assert!(small.room() >= 100);
+    }
+
+    #[test]
+    fn a_table_that_is_too_large_gives_memory_back_and_forgets_nobody() {
+        let mut sketch = FrequencySketch::new(64_000);
+        (0..64_000).for_each(|stranger| _ = sketch.touch(stranger));
+        for _ in 0..5 {
+            (0..200).for_each(|index| _ = sketch.touch(index));
+        }
+        let large = sketch.memory();
+        let before: Vec<u8> = (0..200).map(|index| sketch.estimate(index)).collect();
+        sketch.set_entries(2000);
+        assert!(sketch.room() == 8192 && sketch.memory() < large / 7, "{} of {large} bytes", sketch.memory());
+        assert!((0..200).zip(&before).all(|(index, &before)| sketch.estimate(index) + 1 >= before));
+        let frequent = (200..1200).filter(|&index| sketch.estimate(index) > 3).count();
+        assert!(frequent < 100, "{frequent} of 1000 that were asked for once look frequent");
+        sketch.set_entries(1);
+        assert_eq!((sketch.blocks.len(), sketch.doorkeeper.words().len()), (1, 4));
+        sketch.set_entries(64_000);
+        (0..500_000).for_each(|stranger| _ = sketch.touch(stranger));
+        assert_eq!(sketch.memory(), large, "it grows again");
     }
 
     #[test]

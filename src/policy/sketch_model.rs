@@ -54,7 +54,13 @@ impl Model {
                 self.truth.clear();
                 self.counted = 0;
             }
-            8 => self.sketch.set_entries(usize::from(times) << (key % 16)),
+            8 => {
+                let strangers = self.sketch.strangers;
+                self.sketch.set_entries(usize::from(times) << (key % 16));
+                if self.sketch.strangers < strangers {
+                    self.forget_strangers();
+                }
+            }
             _ => self.save_and_load(),
         }
     }
@@ -74,10 +80,14 @@ impl Model {
         if self.sketch.repeats < repeats {
             self.halve();
         } else if self.sketch.strangers < strangers {
-            self.truth.values_mut().for_each(|credit| credit.seen = false);
+            self.forget_strangers();
         } else {
             assert!(self.sketch.estimate(index) >= wanted, "{index:#x} was seen more often");
         }
+    }
+
+    fn forget_strangers(&mut self) {
+        self.truth.values_mut().for_each(|credit| credit.seen = false);
     }
 
     fn halve(&mut self) {

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(asked.memory(), fresh, "there is room for the misses of 2000 residents");
         let noted: Vec<u64> = (1..20).map(index).collect();
         noted.iter().for_each(|&index| asked.note(index));
-        (2000..100_000).for_each(|residents| asked.follow(residents));
+        (2000..1_000_000).for_each(|residents| asked.follow(residents));
         assert_eq!(asked.memory(), fresh * 64, "1 to 64 KiB");
         assert!(noted.iter().all(|&index| asked.take(index)), "forgotten while it grew");
         asked.clear();

@@ -119,7 +119,7 @@ impl FrequencySketch {
         smallest(counters(self.blocks.line(at), hash)) + u8::from(self.doorkeeper.contains(hash))
     }
 
-    /// Serves a cache of about `entries` residents from now on. Grows as strangers come. A table that is eight times too large or more gives
+    /// Serves a cache of about `entries` residents from now on. Grows as strangers come. A table that is 32 times too large or more gives
     /// memory back at once, in O(table): keys that share counters from now on have the larger count. Strangers are forgotten if there are
     /// too many for what is left.
     pub(crate) fn set_entries(&mut self, entries: usize) {
@@ -260,7 +260,7 @@ const REPEATS: u64 = 10;
 const STRANGERS: u64 = 8;
 /// What is left of a table that has become too large is of less use than the memory. Below this the memory is well spent: keys share fewer
 /// counters.
-const TOO_LARGE: usize = 8;
+const TOO_LARGE: usize = 32;
 /// A new table has room for no more entries than this: 6 KiB.
 const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many strangers came.
@@ -428,22 +428,26 @@ mod tests {
 
     #[test]
     fn a_table_that_is_too_large_gives_memory_back_and_forgets_nobody() {
-        let mut sketch = FrequencySketch::new(64_000);
-        (0..64_000).for_each(|stranger| _ = sketch.touch(stranger));
+        let mut sketch = FrequencySketch::new(256_000);
+        (0..256_000).for_each(|stranger| _ = sketch.touch(stranger));
         for _ in 0..5 {
             (0..200).for_each(|index| _ = sketch.touch(index));
         }
         let large = sketch.memory();
         let before: Vec<u8> = (0..200).map(|index| sketch.estimate(index)).collect();
         sketch.set_entries(2000);
-        assert!(sketch.room() == 8192 && sketch.memory() < large / 7, "{} of {large} bytes", sketch.memory());
+        assert!(
+            sketch.room() == 32_768 && sketch.memory() < large / 7,
+            "{} of {large} bytes",
+            sketch.memory()
+        );
         assert!((0..200).zip(&before).all(|(index, &before)| sketch.estimate(index) + 1 >= before));
         let frequent = (200..1200).filter(|&index| sketch.estimate(index) > 3).count();
         assert!(frequent < 100, "{frequent} of 1000 that were asked for once look frequent");
         sketch.set_entries(1);
-        assert_eq!((sketch.blocks.len(), sketch.doorkeeper.words().len()), (1, 4));
-        sketch.set_entries(64_000);
-        (0..500_000).for_each(|stranger| _ = sketch.touch(stranger));
+        assert_eq!((sketch.blocks.len(), sketch.doorkeeper.words().len()), (2, 8));
+        sketch.set_entries(256_000);
+        (0..2_000_000).for_each(|stranger| _ = sketch.touch(stranger));
         assert_eq!(sketch.memory(), large, "it grows again");
     }
 

@@ -69,9 +69,7 @@ impl<T> Table<T> {
     /// The entry with this hash that `is_it` recognises.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<Place> {
-        let (mut group, kind) = (self.home(hash), kind(hash));
-        for step in 0..=self.groups.len() {
-            let Group { tags, went_on, places } = self.groups.get(group)?;
+        self.find_on_way(hash, |group, Group { tags, places, .. }| {
             let mut matches = matches(*tags, hash);
             while matches != 0 {
                 let nth = (matches.trailing_zeros() / 8) as usize;
@@ -80,10 +78,23 @@ impl<T> Table<T> {
                 }
                 matches &= matches - 1;
             }
-            if went_on[kind] == 0 {
+            None
+        })
+    }
+
+    /// Goes from group to group for as long as an entry with this hash may lie further on, until `look` has found what it wants.
+    #[inline]
+    fn find_on_way<R>(&self, hash: u64, mut look: impl FnMut(usize, &Group<T>) -> Option<R>) -> Option<R> {
+        let (mut at, kind) = (self.home(hash), kind(hash));
+        for step in 0..=self.groups.len() {
+            let group = self.groups.get(at)?;
+            if let Some(found) = look(at, group) {
+                return Some(found);
+            }
+            if group.went_on[kind] == 0 {
                 return None;
             }
-            group = self.next(group, step, hash);
+            at = self.next(at, step, hash);
         }
         None
     }
@@ -342,12 +353,12 @@ mod tests {
 
     /// How many groups a search for a hash that is not there looks at.
     fn looked_at(table: &Table<(u64, u32)>, hash: u64) -> usize {
-        let (mut group, mut step) = (table.home(hash), 0);
-        while table.groups[group].went_on[kind(hash)] > 0 {
-            group = table.next(group, step, hash);
-            step += 1;
-        }
-        step + 1
+        let mut groups = 0;
+        table.find_on_way(hash, |_, _| {
+            groups += 1;
+            None::<()>
+        });
+        groups
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::error::{BuildError, Inconsistency, InsertError, WaitError};
 use crate::key::{AsKey, KeyHash, KeyHasher, SecretHasher};
 use crate::processor::Processor;
 use crate::stats::{Census, Stats};
-use crate::store::{Row, Tag};
+use crate::store::{Row, Rows, Tag};
 use crate::sync::Mutex;
 use std::borrow::Borrow;
 use std::fmt;
@@ -352,11 +352,11 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.hasher.hash_key(key)
     }
 
-    /// The bookkeeping of one entry in bytes, beyond the value itself: its row in the store with its two bytes of
-    /// table control, and its line in the ledger with its slot in the ledger's table. Spare capacity of tables
+    /// The bookkeeping of one entry in bytes, beyond the value itself: its row in the store, its line in the ledger, and for
+    /// each of the two four bytes in a table of slots with two bytes of control. Spare capacity of tables
     /// and the policy's sketch, which `num_counters` sizes, are not in it.
     pub const fn entry_overhead() -> u64 {
-        (size_of::<Row<V>>() - size_of::<V>() + 2 + Ledger::ENTRY_BYTES) as u64
+        (size_of::<Row<V>>() - size_of::<V>() + Rows::<V>::ENTRY_BYTES + Ledger::ENTRY_BYTES) as u64
     }
 
     /// Counts every row and its cost, with the whole store locked for an instant: a true snapshot, for tests

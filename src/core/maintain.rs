@@ -94,9 +94,9 @@ impl<V> Core<V> {
         let _entered = span.enter();
         self.decide(|decisions, departed| {
             for number in 0..self.store.shards() {
-                let mut rows = self.store.write(number).take_all();
+                let rows = self.store.write(number).take_all();
                 self.budget.release(rows.iter().map(Row::cost).sum());
-                departed.extend(rows.take_entries().map(|row| Departed::new(row, Cause::Cleared)));
+                departed.extend(rows.into_iter().map(|row| Departed::new(row, Cause::Cleared)));
             }
             // What was read before the clear tells nothing about what comes after it.
             self.drain_reads(decisions);
@@ -109,10 +109,10 @@ impl<V> Core<V> {
     pub(crate) fn dismantle(&self) {
         self.deliver(Vec::new());
         for number in 0..self.store.shards() {
-            let mut rows = self.store.write(number).take_all();
+            let rows = self.store.write(number).take_all();
             // At once: a destructor may wait for the room.
             self.budget.release(rows.iter().map(Row::cost).sum());
-            for row in rows.take_entries() {
+            for row in rows {
                 if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
                     self.count(Count::CallbackPanics, 1);
                     trace::callback_panicked(self.name(), None);

@@ -7,8 +7,7 @@
 //!
 //! The ledger takes no decisions and knows nothing of values, keys, threads or time.
 
-use crate::store::Table;
-use std::num::NonZeroU32;
+use crate::store::slots::{self, Slots};
 
 /// The position of an entry in the [`Ledger`]: dense, `0..ledger.len()`.
 ///
@@ -24,8 +23,7 @@ pub struct Ledger {
     costs: Vec<u64>,
     /// The version of the store's row that the entry stands for.
     versions: Vec<u32>,
-    /// Index to slot, plus one so that a vacant place takes no more than a taken one.
-    slots: Table<NonZeroU32>,
+    slots: Slots,
     /// The sum of `costs`. At most `max_cost` whenever the engine is at rest.
     used: u64,
     /// The budget.
@@ -33,15 +31,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What one entry takes: index, cost, version, and its slot in the table with two bytes of control.
-    pub(crate) const ENTRY_BYTES: usize = 8 + 8 + 4 + size_of::<Slot>() + 2;
+    /// What one entry takes: index, cost, version, and its slot in the table.
+    pub(crate) const ENTRY_BYTES: usize = 8 + 8 + 4 + Slots::ENTRY_BYTES;
 
     pub(crate) fn new(max_cost: u64) -> Self {
         Self {
             indices: Vec::new(),
             costs: Vec::new(),
             versions: Vec::new(),
-            slots: Table::new(),
+            slots: Slots::new(),
             used: 0,
             max_cost,
         }
@@ -83,8 +81,7 @@ impl Ledger {
     /// The slot of `index`, if it is resident. Expected O(1).
     #[inline]
     pub fn find(&self, index: u64) -> Option<Slot> {
-        let place = self.slots.find(index, |&slot| self.indices[unshift(slot)] == index)?;
-        Some(unshift(*self.slots.at(place)) as Slot)
+        self.slots.find(index, |slot| self.indices[slot] == index).map(|slot| slot as Slot)
     }
 
     /// The sum of the costs of all entries.
@@ -121,15 +118,16 @@ impl Ledger {
     /// Appends an entry that is not resident. Amortised O(1).
     pub(crate) fn push(&mut self, index: u64, cost: u64, version: u32) -> Slot {
         debug_assert!(self.find(index).is_none(), "an index is resident once");
-        let slot = self.indices.len() as Slot;
-        let shifted = NonZeroU32::MIN.checked_add(slot).expect("fewer than 2^32 - 1 entries");
+        let slot = self.indices.len();
+        slots::make_room(&mut self.indices);
+        slots::make_room(&mut self.costs);
+        slots::make_room(&mut self.versions);
         self.indices.push(index);
         self.costs.push(cost);
         self.versions.push(version);
-        let indices = &self.indices;
-        self.slots.insert(index, shifted, |&other| indices[unshift(other)]);
+        self.slots.insert(index, slot, |slot| self.indices[slot]);
         self.used += cost;
-        slot
+        slot as Slot
     }
 
     /// Replaces cost and version of an entry; the sum follows.
@@ -145,14 +143,7 @@ impl Ledger {
         let at = slot as usize;
         let last = self.indices.len() - 1;
         self.used -= self.costs[at];
-        if let Some(place) = self.slots.find(self.indices[at], |&other| unshift(other) == at) {
-            let shifted = self.slots.remove(place, self.indices[at]);
-            if at != last
-                && let Some(place) = self.slots.find(self.indices[last], |&other| unshift(other) == last)
-            {
-                *self.slots.at_mut(place) = shifted;
-            }
-        }
+        self.slots.swap_remove(at, last, |slot| self.indices[slot]);
         self.indices.swap_remove(at);
         self.costs.swap_remove(at);
         self.versions.swap_remove(at);
@@ -162,15 +153,7 @@ impl Ledger {
 
     /// Two entries change places. Expected O(1).
     pub(crate) fn exchange(&mut self, one: Slot, other: Slot) {
-        let places = [one, other].map(|slot| {
-            let index = self.indices[slot as usize];
-            self.slots
-                .find(index, |&shifted| unshift(shifted) == slot as usize)
-                .expect("every entry is found by its index")
-        });
-        let shifted = places.map(|place| *self.slots.at(place));
-        *self.slots.at_mut(places[0]) = shifted[1];
-        *self.slots.at_mut(places[1]) = shifted[0];
+        self.slots.exchange(one as usize, other as usize, |slot| self.indices[slot]);
         self.indices.swap(one as usize, other as usize);
         self.costs.swap(one as usize, other as usize);
         self.versions.swap(one as usize, other as usize);
@@ -178,14 +161,10 @@ impl Ledger {
 
     /// Gives memory back when most entries have left.
     fn shrink(&mut self) {
-        let len = self.indices.len();
-        if len * 4 < self.indices.capacity() && self.indices.capacity() > 64 {
-            self.indices.shrink_to(2 * len);
-            self.costs.shrink_to(2 * len);
-            self.versions.shrink_to(2 * len);
-        }
-        let indices = &self.indices;
-        self.slots.shrink(|&slot| indices[unshift(slot)]);
+        slots::shrink(&mut self.indices);
+        slots::shrink(&mut self.costs);
+        slots::shrink(&mut self.versions);
+        self.slots.shrink(|slot| self.indices[slot]);
     }
 
     /// Forgets every entry and gives their memory back.
@@ -203,32 +182,14 @@ impl Ledger {
 
     /// Verifies that table, arrays and sum agree. O(n); for tests and fuzzing.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.slots.check(|&slot| self.indices[unshift(slot)])?;
+        self.slots.check(self.len(), |slot| self.indices[slot])?;
         let total: u64 = self.costs.iter().sum();
         if total != self.used {
             return Err(format!("ledger: costs sum to {total}, used says {}", self.used));
         }
-        if self.slots.len() != self.indices.len() {
-            return Err(format!(
-                "ledger: {} table entries for {} slots",
-                self.slots.len(),
-                self.indices.len()
-            ));
+        match self.costs.iter().position(|&cost| cost == 0) {
+            Some(slot) => Err(format!("ledger: slot {slot} is free of charge")),
+            None => Ok(()),
         }
-        for (slot, &index) in self.indices.iter().enumerate() {
-            if self.find(index) != Some(slot as Slot) {
-                return Err(format!("ledger: slot {slot} is not found by its index"));
-            }
-            if self.costs[slot] == 0 {
-                return Err(format!("ledger: slot {slot} is free of charge"));
-            }
-        }
-        Ok(())
     }
-}
-
-/// The slot that a table entry stands for.
-#[inline]
-fn unshift(shifted: NonZeroU32) -> usize {
-    shifted.get() as usize - 1
 }

@@ -12,6 +12,8 @@ mod loads;
 mod pins;
 mod refreshes;
 mod row;
+mod rows;
+pub(crate) mod slots;
 mod table;
 mod tags;
 
@@ -20,7 +22,8 @@ pub(crate) use loads::Loads;
 pub(crate) use pins::{Pins, Quota};
 pub(crate) use refreshes::Refreshes;
 pub(crate) use row::{Idle, MAX_ENTRY_COST, NEVER, Row, Version};
-pub(crate) use table::{Place, Table};
+pub(crate) use rows::{Place, Rows};
+pub(crate) use table::Table;
 pub use tags::Tag;
 pub(crate) use tags::Tags;
 
@@ -38,7 +41,7 @@ pub(crate) struct Store<V> {
 
 /// A part of the rows, and the commands that tell how they changed.
 pub(crate) struct Shard<V> {
-    rows: Table<Row<V>>,
+    rows: Rows<V>,
     log: Vec<Command>,
     /// The version of the next write.
     next_version: Version,
@@ -174,7 +177,7 @@ impl<V> Store<V> {
 impl<V> Shard<V> {
     fn new(quota: Arc<Quota>) -> Self {
         Self {
-            rows: Table::new(),
+            rows: Rows::new(),
             log: Vec::new(),
             next_version: Version::default(),
             tally: Tally::default(),
@@ -198,7 +201,7 @@ impl<V> Shard<V> {
     /// Where the row of an index is, whoever's it is.
     #[inline]
     pub(crate) fn place_of(&self, index: u64) -> Option<Place> {
-        self.rows.find(index, |row| row.index == index)
+        self.rows.find(index)
     }
 
     #[inline]
@@ -239,7 +242,7 @@ impl<V> Shard<V> {
                 (self.rows.at(place), Some(old))
             }
             None => {
-                let place = self.rows.insert(key.index, row, |row| row.index);
+                let place = self.rows.insert(row);
                 (self.rows.at(place), None)
             }
         }
@@ -263,12 +266,10 @@ impl<V> Shard<V> {
 
     /// Takes the row at a place out. Logs nothing.
     pub(crate) fn remove(&mut self, place: Place) -> Row<V> {
-        let index = self.rows.at(place).index;
-        let row = self.rows.remove(place, index);
-        self.rows.shrink(|row| row.index);
-        self.refreshes.forget(index);
-        self.tags.forget(index);
-        self.pins.forget(index);
+        let row = self.rows.remove(place);
+        self.refreshes.forget(row.index);
+        self.tags.forget(row.index);
+        self.pins.forget(row.index);
         row
     }
 
@@ -280,19 +281,19 @@ impl<V> Shard<V> {
 
     /// Verifies the table. For tests.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.rows.check(|row| row.index)?;
+        self.rows.check()?;
         self.tags.check(|index| self.place_of(index).is_some())?;
         self.pins.check(|index| self.place_of(index).map(|place| self.at(place).cost()))
     }
 
     /// Takes everything: the rows, and the commands that no longer matter.
-    pub(crate) fn take_all(&mut self) -> Table<Row<V>> {
+    pub(crate) fn take_all(&mut self) -> Rows<V> {
         self.log.clear();
         self.loads.overtake_all();
         self.refreshes = Refreshes::new();
         self.tags = Tags::new();
         self.pins.clear();
-        std::mem::replace(&mut self.rows, Table::new())
+        std::mem::replace(&mut self.rows, Rows::new())
     }
 
     pub(crate) fn log_write(&mut self, write: Write) -> Logged {

@@ -9,6 +9,7 @@ use super::class::{Class, Scale};
 use super::learner::{self, Cell, Learner};
 use super::offers::{Offer, Offers};
 use crate::policy::{Ledger, Slot};
+use crate::store::slots;
 
 /// Stamp and class by slot, the sweeping hand and the pool. See the [module](self).
 #[derive(Debug, Default)]
@@ -86,6 +87,8 @@ impl Residents {
 
     /// A newcomer was appended.
     pub(super) fn push(&mut self, class: Class, clock: u32) {
+        slots::make_room(&mut self.stamps);
+        slots::make_room(&mut self.classes);
         self.stamps.push(clock);
         self.classes.push(class);
     }
@@ -95,6 +98,8 @@ impl Residents {
         let last = (self.stamps.len() - 1) as Slot;
         self.stamps.swap_remove(slot as usize);
         self.classes.swap_remove(slot as usize);
+        slots::shrink(&mut self.stamps);
+        slots::shrink(&mut self.classes);
         self.pool.withdraw(slot);
         self.pool.moved(last, slot);
     }

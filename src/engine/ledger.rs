@@ -119,9 +119,7 @@ impl Ledger {
     pub(crate) fn push(&mut self, index: u64, cost: u64, version: u32) -> Slot {
         debug_assert!(self.find(index).is_none(), "an index is resident once");
         let slot = self.indices.len();
-        slots::make_room(&mut self.indices);
-        slots::make_room(&mut self.costs);
-        slots::make_room(&mut self.versions);
+        self.fit();
         self.indices.push(index);
         self.costs.push(cost);
         self.versions.push(version);
@@ -147,7 +145,8 @@ impl Ledger {
         self.indices.swap_remove(at);
         self.costs.swap_remove(at);
         self.versions.swap_remove(at);
-        self.shrink();
+        self.fit();
+        self.slots.shrink(|slot| self.indices[slot]);
         (at != last).then_some(last as Slot)
     }
 
@@ -159,12 +158,14 @@ impl Ledger {
         self.versions.swap(one as usize, other as usize);
     }
 
-    /// Gives memory back when most entries have left.
-    fn shrink(&mut self) {
-        slots::shrink(&mut self.indices);
-        slots::shrink(&mut self.costs);
-        slots::shrink(&mut self.versions);
-        self.slots.shrink(|slot| self.indices[slot]);
+    /// Sees to it that there is room for one more, and not for far too many.
+    #[inline]
+    fn fit(&mut self) {
+        if let Some(capacity) = slots::another_capacity(self.indices.len(), self.indices.capacity()) {
+            slots::set_capacity(&mut self.indices, capacity);
+            slots::set_capacity(&mut self.costs, capacity);
+            slots::set_capacity(&mut self.versions, capacity);
+        }
     }
 
     /// Forgets every entry and gives their memory back.

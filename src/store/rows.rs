@@ -48,7 +48,7 @@ impl<V> Rows<V> {
 
     /// Puts a row in whose index has none. Amortised O(1).
     pub(crate) fn insert(&mut self, row: Row<V>) -> Place {
-        slots::make_room(&mut self.rows);
+        self.fit();
         let (index, slot) = (row.index, self.rows.len());
         self.rows.push(row);
         self.slots.insert(index, slot, |slot| self.rows[slot].index);
@@ -60,9 +60,16 @@ impl<V> Rows<V> {
         let slot = place.0 as usize;
         self.slots.swap_remove(slot, self.rows.len() - 1, |slot| self.rows[slot].index);
         let row = self.rows.swap_remove(slot);
-        slots::shrink(&mut self.rows);
+        self.fit();
         self.slots.shrink(|slot| self.rows[slot].index);
         row
+    }
+
+    #[inline]
+    fn fit(&mut self) {
+        if let Some(capacity) = slots::another_capacity(self.rows.len(), self.rows.capacity()) {
+            slots::set_capacity(&mut self.rows, capacity);
+        }
     }
 
     /// All rows, in no order that means anything.

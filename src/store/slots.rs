@@ -47,6 +47,7 @@ impl Slots {
     }
 
     /// The entry at `slot` is about to leave, and the one at `last` to take its place. Expected O(1).
+    #[inline]
     pub(crate) fn swap_remove(&mut self, slot: usize, last: usize, index_of: impl Fn(usize) -> u64) {
         let place = self.place(index_of(slot), slot);
         let shifted = self.table.remove(place, index_of(slot));
@@ -65,6 +66,7 @@ impl Slots {
     }
 
     /// Gives memory back if most entries have left.
+    #[inline]
     pub(crate) fn shrink(&mut self, index_of: impl Fn(usize) -> u64) {
         self.table.shrink(|&shifted| index_of(unshift(shifted)));
     }
@@ -89,6 +91,7 @@ impl Slots {
         }
     }
 
+    #[inline]
     fn place(&self, index: u64, slot: usize) -> super::table::Place {
         self.table
             .find(index, |&shifted| unshift(shifted) == slot)
@@ -96,20 +99,20 @@ impl Slots {
     }
 }
 
-/// Makes room for one more at the end of a slab, if there is none: by an eighth, not by doubling, as all shards fill alike. Amortised O(1).
+/// The capacity that a slab with so many entries is to have from now on, if it is not the one it has: by an eighth more where it is
+/// full, not twice as much, as all shards fill alike; less where most have left.
 #[inline]
-pub(crate) fn make_room<T>(slab: &mut Vec<T>) {
-    if slab.len() == slab.capacity() {
-        slab.reserve_exact(slab.len() / GROWTH + LEAST_GROWTH);
-    }
+pub(crate) fn another_capacity(len: usize, capacity: usize) -> Option<usize> {
+    let is_full = len == capacity;
+    let is_deserted = len < capacity / 4 && capacity > KEPT;
+    (is_full || is_deserted).then(|| len + len / GROWTH + LEAST_GROWTH)
 }
 
-/// Gives memory of a slab back if most entries have left.
-#[inline]
-pub(crate) fn shrink<T>(slab: &mut Vec<T>) {
-    if slab.len() < slab.capacity() / 4 && slab.capacity() > KEPT {
-        slab.shrink_to(slab.len() + slab.len() / GROWTH + LEAST_GROWTH);
-    }
+/// Gives a slab that capacity.
+#[cold]
+pub(crate) fn set_capacity<T>(slab: &mut Vec<T>, capacity: usize) {
+    slab.reserve_exact(capacity - slab.len());
+    slab.shrink_to(capacity);
 }
 
 /// A full slab grows by this part of its length, ...

@@ -1,4 +1,4 @@
-//! A hash table that stays dense: the rows of a shard, and the slots of the ledger.
+//! A hash table that stays dense: the slots of rows and of the ledger's entries, and what few rows have beside them.
 //!
 //! Open addressing in groups of eight places. A group begins with eight tags (a bit that says "taken" and seven bits of the
 //! hash each), which a search compares at once. An entry that finds its home full goes on to a second group, and from there to the

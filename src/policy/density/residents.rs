@@ -87,8 +87,7 @@ impl Residents {
 
     /// A newcomer was appended.
     pub(super) fn push(&mut self, class: Class, clock: u32) {
-        slots::make_room(&mut self.stamps);
-        slots::make_room(&mut self.classes);
+        self.fit();
         self.stamps.push(clock);
         self.classes.push(class);
     }
@@ -98,10 +97,17 @@ impl Residents {
         let last = (self.stamps.len() - 1) as Slot;
         self.stamps.swap_remove(slot as usize);
         self.classes.swap_remove(slot as usize);
-        slots::shrink(&mut self.stamps);
-        slots::shrink(&mut self.classes);
+        self.fit();
         self.pool.withdraw(slot);
         self.pool.moved(last, slot);
+    }
+
+    #[inline]
+    fn fit(&mut self) {
+        if let Some(capacity) = slots::another_capacity(self.stamps.len(), self.stamps.capacity()) {
+            slots::set_capacity(&mut self.stamps, capacity);
+            slots::set_capacity(&mut self.classes, capacity);
+        }
     }
 
     /// Two entries change places.

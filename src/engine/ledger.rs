@@ -1,6 +1,6 @@
 //! The ledger: what the engine knows of every admitted entry.
 //!
-//! A dense slab in structure-of-arrays form, with one hash table from index to slot. Slots are
+//! A dense slab in structure-of-arrays form, with a table from index to slot (`store/slots.rs`). Slots are
 //! always `0..len`, so that a random entry is one random number away and a sweep touches
 //! contiguous memory. The price of density is that a removal moves the last entry into the hole;
 //! [`Policy::moved`](crate::policy::Policy::moved) tells those who keep arrays of their own.

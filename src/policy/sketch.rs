@@ -36,7 +36,7 @@
 //!
 //! The table starts small and doubles as strangers come, up to the expected number of entries;
 //! a doubled table repeats itself, so that no key loses its count. A sketch for a billion entries that
-//! sees a thousand keys takes the memory of a thousand. Beyond [`MAX_ENTRIES`] keys share.
+//! sees a thousand keys takes the memory of a thousand. A table that has become 32 times too large is folded, as often as it takes. Beyond [`MAX_ENTRIES`] keys share.
 
 use super::doorkeeper::Doorkeeper;
 use super::knowledge::{Words, put_words};
@@ -124,12 +124,14 @@ impl FrequencySketch {
     /// too many for what is left.
     pub(crate) fn set_entries(&mut self, entries: usize) {
         self.entries = entries.clamp(1, MAX_ENTRIES);
-        while self.blocks.len() > 1 && self.room() / TOO_LARGE >= self.entries {
-            self.blocks.halve(larger_counters);
-            self.doorkeeper.halve();
-        }
-        if self.doorkeeper.is_crowded() {
-            self.forget_strangers();
+        if self.is_too_large() {
+            while self.is_too_large() {
+                self.blocks.halve(larger_counters);
+                self.doorkeeper.halve();
+            }
+            if self.doorkeeper.is_crowded() {
+                self.forget_strangers();
+            }
         }
         self.plan_chore();
     }
@@ -181,6 +183,10 @@ impl FrequencySketch {
     /// The number of entries that the table has room for at present.
     fn room(&self) -> usize {
         self.blocks.len() * ENTRIES_PER_BLOCK
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.blocks.len() > 1 && self.room() / TOO_LARGE >= self.entries
     }
 
     fn plan_chore(&mut self) {
@@ -240,8 +246,14 @@ fn counters(block: &[u64; 8], hash: u64) -> [u8; ROWS] {
 
 /// The larger of each pair of counters of two words.
 fn larger_counters(one: u64, other: u64) -> u64 {
-    let larger = |shift: u32| (one >> shift & 15).max(other >> shift & 15) << shift;
-    (0..16).fold(0, |word, counter| word | larger(4 * counter))
+    // Eight at a time, with a bit above each to borrow from: it stays where the first is not smaller.
+    let larger = |one: u64, other: u64| {
+        let is_first = ((one | EIGHT_TIMES_16) - other) & EIGHT_TIMES_16;
+        let first = is_first - (is_first >> 4);
+        one & first | other & !first
+    };
+    let (even, odd) = (EIGHT_TIMES_16 - ONES, (EIGHT_TIMES_16 - ONES) << 4);
+    larger(one & even, other & even) | larger((one & odd) >> 4, (other & odd) >> 4) << 4
 }
 
 #[inline]
@@ -251,6 +263,8 @@ fn smallest(counters: [u8; ROWS]) -> u8 {
 }
 
 const ROWS: usize = 4;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const EIGHT_TIMES_16: u64 = ONES << 4;
 const SATURATED: u8 = 15;
 /// 16 counters for each expected entry.
 const ENTRIES_PER_BLOCK: usize = 8;
@@ -427,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_too_large_gives_memory_back_and_forgets_nobody() {
+    fn a_table_that_is_too_large_gives_memory_back_and_keeps_the_counts() {
         let mut sketch = FrequencySketch::new(256_000);
         (0..256_000).for_each(|stranger| _ = sketch.touch(stranger));
         for _ in 0..5 {
@@ -449,6 +463,17 @@ mod tests {
         sketch.set_entries(256_000);
         (0..2_000_000).for_each(|stranger| _ = sketch.touch(stranger));
         assert_eq!(sketch.memory(), large, "it grows again");
+    }
+
+    #[test]
+    fn the_larger_counter_of_each_pair_is_kept() {
+        let of = |counter: fn(u64) -> u64| (0..16).fold(0, |word, n| word | (counter(n) & 15) << (4 * n));
+        for by in 0..16 {
+            let (one, other) = (of(|n| n), of(|n| n * 7).rotate_left(4 * by));
+            let nibbles = |word: u64| (0..16).map(move |n| word >> (4 * n) & 15);
+            let larger: Vec<u64> = nibbles(one).zip(nibbles(other)).map(|(a, b)| a.max(b)).collect();
+            assert_eq!(nibbles(larger_counters(one, other)).collect::<Vec<_>>(), larger);
+        }
     }
 
     #[test]

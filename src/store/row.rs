@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_row_of_a_word_takes_five() {
-        assert_eq!(size_of::<Option<Row<u64>>>(), 40);
+        assert_eq!(size_of::<Row<u64>>(), 40);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! A hash table that stays dense: the slots of rows and of the ledger's entries, and what few rows have beside them.
+//! A hash table that stays dense: the slots of rows and of the ledger's entries, what few rows have beside them, loads.
 //!
 //! Open addressing in groups of eight places. A group begins with eight tags (a bit that says "taken" and seven bits of the
 //! hash each), which a search compares at once. An entry that finds its home full goes on to a second group, and from there to the
@@ -35,7 +35,7 @@ struct Group<T> {
     places: [Option<T>; WIDTH],
 }
 
-/// Where an entry is, until the next insertion.
+/// Where an entry is, until the next insertion or shrinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     group: usize,
@@ -150,7 +150,7 @@ impl<T> Table<T> {
     }
 
     /// Takes all entries out of a table that is of no use any more.
-    pub(crate) fn take_entries(&mut self) -> impl Iterator<Item = T> {
+    fn take_entries(&mut self) -> impl Iterator<Item = T> {
         self.groups.iter_mut().flat_map(|group| &mut group.places).filter_map(Option::take)
     }
 
@@ -226,7 +226,6 @@ impl<T> Table<T> {
         let mut larger = Self { groups: Vec::new(), len: self.len };
         larger.groups.resize_with(groups, Group::vacant);
         let mut old = std::mem::replace(self, larger);
-        // One by one out of where they are: eight large entries at once would be too much for a stack.
         for entry in old.take_entries() {
             self.put(hash_of(&entry), entry);
         }

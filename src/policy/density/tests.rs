@@ -250,6 +250,18 @@ fn memory_follows_use() {
 }
 
 #[test]
+fn what_lies_by_slot_gives_memory_back() {
+    let mut engine = self::engine(20_000);
+    (0..20_000).for_each(|key| _ = engine.request(remix(key), 1));
+    let full = engine.memory();
+    (0..19_900).for_each(|key| engine.remove(remix(key)));
+    engine.check().unwrap();
+    // By entry: 20 bytes of the ledger, a slot of 4 with 2 of control, 5 of the policy; and what was spare.
+    let by_entry = (full - engine.memory()) as f64 / 19_900.0;
+    assert!((33.0..37.0).contains(&by_entry), "{by_entry} bytes by entry came back");
+}
+
+#[test]
 fn nobody_is_kept_out_for_good() {
     let mut engine = engine(100);
     // The residents are hit all the time; the newcomers are asked for often, but less so.

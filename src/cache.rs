@@ -41,6 +41,9 @@ use std::time::Duration;
 /// Keys are hashed and not stored; see [`key`](crate::key). `K` only says which types go in: it may be
 /// unsized (`Cache<str, V>`), and a cache of `&'static str` or of tuples with references takes shorter-lived keys too.
 ///
+/// Values lie in the table itself. They are moved when it grows and when another entry leaves, and [`get`](Self::get) clones them: values
+/// of more than some words belong behind an `Arc` or a `Box`.
+///
 /// # Consistency
 /// A value is visible to every thread when its insert returns true, until it leaves. What was removed or
 /// cleared is never seen again. The policy decides later whether a newcomer may stay, in the order in which the

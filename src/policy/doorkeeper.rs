@@ -48,13 +48,6 @@ impl Doorkeeper {
         self.words.extend_from_within(..);
     }
 
-    /// Half of the room; members stay members.
-    pub(super) fn halve(&mut self) {
-        let upper = self.words.split_off(self.words.len() / 2);
-        self.words.iter_mut().zip(upper).for_each(|(word, other)| *word |= other);
-        self.words.shrink_to_fit();
-    }
-
     pub(super) fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -120,18 +120,16 @@ impl FrequencySketch {
     }
 
     /// Serves a cache of about `entries` residents from now on. Grows as strangers come. A table that is 32 times too large or more gives
-    /// memory back at once, in O(table): keys that share counters from now on have the larger count. Strangers are forgotten if there are
-    /// too many for what is left.
+    /// memory back at once, in O(table): keys that share counters from now on have the larger count. Strangers are then forgotten.
     pub(crate) fn set_entries(&mut self, entries: usize) {
         self.entries = entries.clamp(1, MAX_ENTRIES);
         if self.is_too_large() {
             while self.is_too_large() {
                 self.blocks.halve(larger_counters);
-                self.doorkeeper.halve();
             }
-            if self.doorkeeper.is_crowded() {
-                self.forget_strangers();
-            }
+            // Not folded: it would know too many from the start.
+            self.doorkeeper = Doorkeeper::new(self.room());
+            self.strangers = 0;
         }
         self.plan_chore();
     }
@@ -456,6 +454,7 @@ mod tests {
             sketch.memory()
         );
         assert!((0..200).zip(&before).all(|(index, &before)| sketch.estimate(index) + 1 >= before));
+        assert!(sketch.strangers == 0 && !sketch.doorkeeper.words().iter().any(|&word| word != 0));
         let frequent = (200..1200).filter(|&index| sketch.estimate(index) > 3).count();
         assert!(frequent < 100, "{frequent} of 1000 that were asked for once look frequent");
         sketch.set_entries(1);

@@ -64,6 +64,7 @@ use super::sketch::{FrequencySketch, remix};
 use super::{
     Admission, Candidate, Departure, Keepsake, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot,
 };
+use crate::store::slots;
 use class::{Class, Scale};
 use ghost::Ghost;
 use learner::Learner;
@@ -219,6 +220,7 @@ impl HitDensity {
                 false => self.residents.put_back(&view, offer),
             }
         }
+        slots::slim(&mut self.taken);
         found
     }
 

@@ -16,7 +16,7 @@ use crate::error::WaitError;
 use crate::listener::Cause;
 use crate::processor::{Bell, Maintain, Rest};
 use crate::ring::log::Command;
-use crate::store::{Row, Shard};
+use crate::store::{Row, Shard, slots};
 use crate::sync::MutexGuard;
 use crate::trace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -254,6 +254,7 @@ impl<V> Core<V> {
                 }
             }
         }
+        slots::slim(commands);
         self.carry_out(decisions, departed);
         done
     }
@@ -267,6 +268,7 @@ impl<V> Core<V> {
                 departed.push(gone);
             }
         }
+        slots::slim(&mut effects);
         decisions.effects = effects;
     }
 
@@ -291,6 +293,7 @@ impl<V> Core<V> {
                 departed.push(gone);
             }
         }
+        slots::slim(&mut effects);
         decisions.effects = effects;
         admitted
     }

@@ -4,6 +4,7 @@
 
 use super::{Effect, Engine, Slot, Verdict};
 use crate::policy::{Admission, Candidate, Departure};
+use crate::store::slots;
 
 impl Engine {
     /// Whether the newcomer may come in; if so, it fits now.
@@ -69,6 +70,8 @@ impl Engine {
                 keep = self.evict_beside(slot, keep, effects);
             }
         }
+        victims.clear();
+        slots::slim(&mut victims);
         self.victims = victims;
         while self.ledger.used() > target {
             let last = (self.ledger.len() - 1) as Slot;
@@ -102,5 +105,6 @@ impl Engine {
             self.policy.moved(from, slot);
             self.wheel.moved(from, slot);
         }
+        self.wheel.follow(self.ledger.len());
     }
 }

@@ -98,6 +98,15 @@ impl TimerWheel {
         }
     }
 
+    /// Only slots below `len` are in use: gives memory back if these are few. O(1), but where it does.
+    #[inline]
+    pub(crate) fn follow(&mut self, len: usize) {
+        if len < self.nodes.len() / 4 && self.nodes.len() > KEPT {
+            self.nodes.truncate(len);
+            self.nodes.shrink_to_fit();
+        }
+    }
+
     /// Takes a slot off the wheel whose deadline is at or before `now_ms`. No slot comes before its deadline; those that
     /// are due come in no particular order.
     ///
@@ -308,6 +317,8 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
 const NONE: u32 = u32::MAX;
 /// From here on, `previous` names a bucket.
 const FIRST: u32 = NONE - (LEVELS * DIGIT_VALUES) as u32;
+/// Nodes that are never given back.
+const KEPT: usize = 64;
 /// Slots that one call of `pop_due` moves: some ten microseconds.
 const MOVES: usize = 512;
 /// Slots that `next_due` looks at to name a deadline rather than the start of its bucket.

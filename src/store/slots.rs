@@ -115,12 +115,24 @@ pub(crate) fn set_capacity<T>(slab: &mut Vec<T>, capacity: usize) {
     slab.shrink_to(capacity);
 }
 
+/// Gives back what an empty scratch vector took for unusually many, as when a whole group of entries is removed at once. What
+/// a turn of maintenance needs as a rule stays.
+#[inline]
+pub(crate) fn slim<T>(scratch: &mut Vec<T>) {
+    if scratch.capacity() > 2 * USUAL {
+        scratch.shrink_to(USUAL);
+    }
+}
+
 /// A full slab grows by this part of its length, ...
 const GROWTH: usize = 8;
 /// ... and by so many entries at least.
 const LEAST_GROWTH: usize = 4;
 /// Room for so many entries is never given back.
 const KEPT: usize = 64;
+
+/// What a scratch vector may hold on to: a shard's log is rarely longer.
+const USUAL: usize = 256;
 
 /// The slot that a table entry stands for.
 #[inline]

@@ -229,6 +229,16 @@ fn an_entry_as_large_as_the_whole_budget_fits() {
 }
 
 #[test]
+fn the_life_expectancy_of_a_strict_cache_is_known_as_well() {
+    let cache: Cache<u64, u64> =
+        Cache::builder(10_000, 1000).strict().policy(PolicyKind::Fifo).build().unwrap();
+    (0..40_000).for_each(|key| _ = cache.insert(key, key, 1));
+    settle(&cache);
+    let seen = cache.stats().life_expectancy.count();
+    assert!(seen > 39_000 / 32, "{seen} of 39,000 evictions, where one in 16 is looked at");
+}
+
+#[test]
 fn the_life_expectancy_is_that_of_the_entries_that_were_evicted() {
     let clock = ManualClock::new();
     let cache: Cache<u64, u64> = Cache::builder(100_000, 2000)

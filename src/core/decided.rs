@@ -8,6 +8,7 @@ use super::deliver::Departed;
 use super::pins::Aside;
 use super::write::{Plan, Refusal};
 use super::{Core, Count, Decisions, Request};
+use crate::clock::millis;
 use crate::error::InsertError;
 use crate::listener::Cause;
 use crate::ring::log::Write;
@@ -163,6 +164,7 @@ impl<V> Core<V> {
         if write.deadline != deadline {
             decisions.engine.reschedule(index, write.deadline);
         }
+        decisions.births.note(index, || millis(plan.now));
         Try::Done(Ok((plan.is_update(), old)))
     }
 

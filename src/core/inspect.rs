@@ -6,39 +6,7 @@ use crate::error::Inconsistency;
 use crate::ring::log::Command;
 use crate::stats::{Census, Stats};
 use crate::store::{NEVER, Row};
-use std::collections::{HashMap, HashSet};
-
-/// When entries were born, for a sample of them: enough for a histogram of life times, bounded in memory.
-#[derive(Debug, Default)]
-pub(super) struct Births {
-    born: HashMap<u64, u64>,
-}
-
-impl Births {
-    /// One index in so many is sampled.
-    const SAMPLED: u64 = 16;
-    const MOST: usize = 4096;
-
-    /// Remembers when a sampled index first came in.
-    pub(super) fn note(&mut self, index: u64, now_ms: impl FnOnce() -> u64) {
-        if Self::is_sampled(index) && self.born.len() < Self::MOST {
-            self.born.entry(index).or_insert_with(now_ms);
-        }
-    }
-
-    /// When a sampled index came in; forgets it.
-    pub(super) fn take(&mut self, index: u64) -> Option<u64> {
-        if Self::is_sampled(index) { self.born.remove(&index) } else { None }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.born.clear();
-    }
-
-    fn is_sampled(index: u64) -> bool {
-        (index >> 8).is_multiple_of(Self::SAMPLED)
-    }
-}
+use std::collections::HashSet;
 
 impl<V> Core<V> {
     /// A snapshot of the counters. Each is exact; together they are of one moment only while nobody works.

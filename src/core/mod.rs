@@ -5,6 +5,7 @@
 //! - `pressure` — what a writer does so that decisions keep up.
 //! - `decided` — inserts that cannot wait: decided before they are written.
 //! - `load`, `load_many` — the life of a load: who runs it, who waits for it, what of it is written.
+//! - `births` — when a sample of the entries came in.
 //! - `bulk` — many keys at once, and all of them.
 //! - `freshness`, `refresh` — values served beyond their time, and loaded anew meanwhile.
 //! - `tags` — groups of entries.
@@ -33,6 +34,7 @@
 //! hand: no cycle can form. No user code runs under any of them but what is documented at the method
 //! (`Clone` in `get`, the closures of `get_with`, `replace_if` and `retain`, an `Expiry`), and no value is dropped under one.
 
+mod births;
 mod bulk;
 mod decided;
 mod deliver;
@@ -83,6 +85,7 @@ use crate::ring::log::Command;
 use crate::share::Membership;
 use crate::store::{Idle, Store};
 use crate::sync::Mutex;
+use births::Births;
 use deliver::{Deferred, Deliveries};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -191,7 +194,7 @@ struct Decisions {
     commands: Vec<Command>,
     /// Scratch: what the engine decided.
     effects: Vec<Effect>,
-    births: inspect::Births,
+    births: Births,
 }
 
 /// What is counted, by the thread that does it.
@@ -248,7 +251,7 @@ impl<V> Core<V> {
                 heard: Vec::new(),
                 commands: Vec::new(),
                 effects: Vec::new(),
-                births: inspect::Births::default(),
+                births: Births::new(),
             }),
             deliveries: Deliveries::default(),
             deferred: Deferred::default(),

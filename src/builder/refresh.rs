@@ -31,7 +31,7 @@ impl<K: ?Sized, V, S: KeyHasher> Builder<K, V, S> {
     /// while it is refreshed, it is served as ever. The default is never. The age is cut by the [`ttl_jitter`](Self::ttl_jitter), if there is
     /// one.
     ///
-    /// A cache that refreshes by age keeps 17 bytes more for each entry; they are charged with the
+    /// A cache that refreshes by age keeps 18 bytes more for each entry; they are charged with the
     /// [overhead](Self::charge_overhead).
     pub fn refresh_after(mut self, age: Duration) -> Self {
         self.freshness = self.freshness.due_after(age);

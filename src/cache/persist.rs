@@ -26,7 +26,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     ///
     /// # Blocking
     /// Decisions wait while the policy is asked about every entry. Values are cloned under the shared lock of their shard, one at a
-    /// time, and serialised with no lock held. Takes 24 bytes of memory for each entry, beside a copy of the policy's knowledge.
+    /// time, and serialised with no lock held. Takes up to 36 bytes of memory for each entry, beside a copy of the policy's knowledge.
     ///
     /// # Errors
     /// If the writer or a value's `Serialize` fails.

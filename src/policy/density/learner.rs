@@ -291,7 +291,7 @@ const MAX_PRIOR: f32 = 0.95;
 /// No reuse is certain: what is left of an entry after all ages stays a number.
 const MAX_HAZARD: f64 = 0.999;
 /// So many lives make a class certain: tens of epochs of a class that is common.
-const CERTAIN: f32 = 2048.0;
+const CERTAIN: f32 = 4096.0;
 /// A class seen less often than another by this factor is hardly known beside it.
 const HARDLY_KNOWN: f32 = 0.1;
 /// What a count weighs after one more epoch.
@@ -387,10 +387,10 @@ mod tests {
             learner.learn(scale(), std::iter::empty());
             learner.density(frequent, 0) >= learner.density(rare, 0)
         };
-        assert!(overruled(1000, 0), "1000 lives may be chance");
-        assert!(!overruled(3000, 0));
-        assert!(!overruled(3000, 200));
-        assert!(overruled(3000, 400), "the rarer are known as well, and come back");
+        assert!(overruled(2000, 0), "2000 lives may be chance");
+        assert!(!overruled(6000, 0));
+        assert!(!overruled(6000, 400));
+        assert!(overruled(6000, 800), "the rarer are known as well, and come back");
     }
 
     #[test]

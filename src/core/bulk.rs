@@ -9,6 +9,7 @@
 
 use super::deliver::Departed;
 use super::maintain::Scope;
+use super::write::Written;
 use super::{Core, Count, Request};
 use crate::error::InsertError;
 use crate::key::KeyHash;
@@ -128,6 +129,8 @@ impl<V> Core<V> {
             }
         }
         drop(shard);
+        // For all at once, before the first turn: its callbacks may wait for the room.
+        self.give_back(group[0].0, written.iter_mut().map(Written::take_freed).sum());
         let departed: Vec<_> = written.iter_mut().filter_map(|write| self.settle_write(write)).collect();
         if !departed.is_empty() {
             self.deliver(departed);

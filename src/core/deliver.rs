@@ -14,13 +14,13 @@
 //! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
 
 use super::{Core, Count};
+use crate::contain::contain;
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
 use crate::sync::{Condvar, Mutex, thread_local};
 use crate::trace;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A value that is no longer in the store.
 pub(super) struct Departed<V> {
@@ -226,11 +226,11 @@ impl<V> Core<V> {
             self.count(number, 1);
             self.count(sum, cost);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| match &self.settings.listener {
+        let told = contain(|| match &self.settings.listener {
             Some(listener) => listener(Event { key, value, cost, cause }),
             None => drop(value),
-        }));
-        if outcome.is_err() {
+        });
+        if told.is_none() {
             self.count(Count::CallbackPanics, 1);
             trace::callback_panicked(self.name(), Some(cause));
         }

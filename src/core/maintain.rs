@@ -11,6 +11,7 @@ use super::decided::Release;
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
+use crate::contain::{contain, discard};
 use crate::engine::{Effect, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
@@ -19,6 +20,7 @@ use crate::ring::log::Command;
 use crate::store::{Row, Shard};
 use crate::sync::MutexGuard;
 use crate::trace;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,7 +115,7 @@ impl<V> Core<V> {
             // At once: a destructor may wait for the room.
             self.budget.release(rows.iter().map(Row::cost).sum());
             for row in rows {
-                if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
+                if contain(|| drop(row)).is_none() {
                     self.count(Count::CallbackPanics, 1);
                     trace::callback_panicked(self.name(), None);
                 }
@@ -142,14 +144,19 @@ impl<V> Core<V> {
         }
         let ticket = (!departed.is_empty() || self.has_deferred()).then(|| self.open_ticket());
         drop(decisions);
-        if outcome.is_err() {
-            trace::policy_panicked(self.name());
-        }
         if let Some(_ticket) = ticket {
             self.deliver(departed);
         }
+        let outcome = outcome.map_err(|panic| self.end_of_policy(panic)).ok();
         self.turned();
-        outcome.ok()
+        outcome
+    }
+
+    /// A policy has panicked, and was replaced. With no lock held, nor a ticket: what it threw may be anything.
+    #[cold]
+    fn end_of_policy(&self, panic: Box<dyn Any + Send>) {
+        trace::policy_panicked(self.name());
+        discard(panic);
     }
 
     /// Returns whether there was anything to do.
@@ -172,12 +179,12 @@ impl<V> Core<V> {
             return;
         }
         let Some(mut decisions) = self.decisions.try_lock() else { return };
-        if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))) {
             let mut departed = Vec::new();
             self.rebuild(&mut decisions, &mut departed);
             drop(decisions);
-            trace::policy_panicked(self.name());
             self.defer(departed);
+            self.end_of_policy(panic);
         }
     }
 

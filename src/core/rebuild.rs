@@ -2,10 +2,10 @@
 
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
+use crate::contain::contain;
 use crate::engine::Engine;
 use crate::policy::{PolicyConfig, PolicyKind};
 use crate::ring::log::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<V> Core<V> {
     /// The policy panicked half-way: what it knew cannot be trusted. Starts over with the default policy, and
@@ -22,7 +22,7 @@ impl<V> Core<V> {
         let mut old = std::mem::replace(&mut decisions.engine, new);
         // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
         // was what panicked; without births, no victim asks for it.
-        let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(decisions.latest);
+        let now = contain(|| self.now()).unwrap_or(decisions.latest);
         decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
@@ -51,7 +51,7 @@ impl<V> Core<V> {
         }
         // Not before: that rows ask again is no request of anybody's.
         old.hand_curve_to(&mut decisions.engine);
-        // The policy's destructor is the user's, too. What it panics with is dropped here.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        // The policy's destructor is the user's, too.
+        contain(|| drop(old));
     }
 }

@@ -15,10 +15,10 @@
 //! lock of a member's while it holds the roster's, and the other way round only ringers do, for a few instructions.
 
 use super::{Maintain, NAP, Processor, Rest};
+use crate::contain::contain;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -298,12 +298,12 @@ fn visit(work: Arc<dyn Maintain + Send + Sync>) -> Rest {
             bell.doze(|| work.rest())
         }
     };
-    let rest = catch_unwind(AssertUnwindSafe(visit));
-    if rest.is_err() {
+    let rest = contain(visit);
+    if rest.is_none() {
         work.bell().rise();
     }
     // Before the visit has ended: whoever waits for that has let go of the cache. It may go with this.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    contain(|| drop(work));
     rest.unwrap_or(Rest::For(AFTER_A_PANIC))
 }
 

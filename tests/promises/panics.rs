@@ -4,6 +4,7 @@ use crate::common::{
     Books, Literal, OnDrop, audit_to_the_end, eventually, hush, panics, planted_panic, settle, watchdog,
 };
 use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -424,4 +425,103 @@ fn a_value_is_handed_back_when_the_policy_panics_over_it() {
     assert_eq!(cache.stats().policy_panics, 1);
     settle(&cache);
     assert_eq!(cache.len(), 4);
+}
+
+/// What a panic is thrown with; its destructor panics, too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        planted_panic();
+    }
+}
+
+/// Panics once, and unheard.
+fn throw_a_bomb(fuse: &AtomicBool) {
+    if fuse.swap(false, Ordering::SeqCst) {
+        resume_unwind(Box::new(Bomb));
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_in_turn_loses_no_other_event() {
+    hush();
+    watchdog(|| {
+        for maintenance in [Maintenance::Thread, Maintenance::Inline, Maintenance::Manual] {
+            let (books, fuse) = (Books::new(), Arc::new(AtomicBool::new(false)));
+            let (heard, lit) = (books.clone(), fuse.clone());
+            let cache = Cache::builder(1000, 50)
+                .maintenance(maintenance)
+                .listener(move |event: Event<crate::common::Value>| {
+                    heard.hear(event);
+                    throw_a_bomb(&lit);
+                })
+                .build()
+                .unwrap();
+            (0..50).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            cache.wait().unwrap();
+            fuse.store(true, Ordering::SeqCst);
+            cache.clear();
+            assert_eq!((books.alive(), cache.stats().callback_panics), (0, 1));
+            // Whoever delivers this time.
+            fuse.store(true, Ordering::SeqCst);
+            (0..500).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            settle(&cache);
+            assert_eq!(cache.stats().callback_panics, 2);
+            cache.clear();
+            assert!(cache.insert_with_ttl(1, books.value(1), 1, Duration::from_millis(1)));
+            eventually("there is somebody to reclaim what has expired", || {
+                if maintenance != Maintenance::Thread {
+                    cache.run_pending();
+                }
+                books.count(tollgate::Cause::Expired) > 0
+            });
+            audit_to_the_end(cache, &books);
+        }
+    });
+}
+
+#[test]
+fn a_policy_whose_panic_panics_in_turn_is_replaced_like_any_other() {
+    /// Panics over its first newcomer.
+    struct Thrower(Arc<AtomicBool>);
+    impl Policy for Thrower {
+        fn name(&self) -> &'static str {
+            "thrower"
+        }
+        fn hit(&mut self, _: &Ledger, _: Slot) {}
+        fn miss(&mut self, _: &Ledger, _: u64) {}
+        fn admit(&mut self, _: &Ledger, _: Candidate, _: &mut Vec<Slot>) -> Admission {
+            throw_a_bomb(&self.0);
+            Admission::Reject
+        }
+        fn evict(&mut self, _: &Ledger, _: u64, _: Option<Slot>, _: &mut Vec<Slot>) {}
+        fn inserted(&mut self, _: &Ledger, _: Slot) {}
+        fn removed(&mut self, _: &Ledger, _: Slot, _: Departure) {}
+        fn moved(&mut self, _: Slot, _: Slot) {}
+        fn clear(&mut self) {}
+    }
+    impl Drop for Thrower {
+        fn drop(&mut self) {
+            resume_unwind(Box::new(Bomb));
+        }
+    }
+    hush();
+    watchdog(|| {
+        for slack in [0, 10] {
+            let (books, fuse) = (Books::new(), Arc::new(AtomicBool::new(true)));
+            let policy = move |_: &_| Box::new(Thrower(fuse.clone())) as Box<dyn Policy>;
+            let heard = books.clone();
+            let cache = Cache::builder(1000, 10)
+                .slack(slack)
+                .policy(PolicyKind::Custom(Arc::new(policy)))
+                .maintenance(Maintenance::Inline)
+                .listener(move |event: Event<_>| heard.hear(event))
+                .build()
+                .unwrap();
+            (0..100).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            assert_eq!(cache.stats().policy_panics, 1);
+            audit_to_the_end(cache, &books);
+        }
+    });
 }

@@ -390,7 +390,9 @@ impl<V: Send + Sync + 'static> Maintain for Core<V> {
         if self.store.dirty().any() || self.has_deferred() {
             return Rest::None;
         }
-        match self.decisions.lock().engine.next_due() {
+        // The clock is the user's: it is asked with no lock held.
+        let due = self.decisions.lock().engine.next_due();
+        match due {
             None => Rest::UntilRung,
             Some(due) => Rest::For(Duration::from_millis(due).saturating_sub(self.now())),
         }

@@ -14,14 +14,14 @@
 //! The thread visits nobody who does not need it: its work is proportional to the members that are busy, whatever their number. It takes no
 //! lock of a member's while it holds the roster's, and the other way round only ringers do, for a few instructions.
 
-use super::{Maintain, NAP, Processor, Rest};
+use super::{AFTER_A_PANIC, Maintain, NAP, Processor, Rest};
 use crate::contain::contain;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One maintenance thread for many caches; see [`Builder::processor`](crate::Builder::processor).
 ///
@@ -306,6 +306,3 @@ fn visit(work: Arc<dyn Maintain + Send + Sync>) -> Rest {
     contain(|| drop(work));
     rest.unwrap_or(Rest::For(AFTER_A_PANIC))
 }
-
-/// When to try again what has panicked.
-const AFTER_A_PANIC: Duration = Duration::from_secs(1);

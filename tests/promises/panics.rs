@@ -8,8 +8,9 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tollgate::clock::{Clock, SystemClock};
 use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
-use tollgate::{Cache, Event, InsertError, Maintenance};
+use tollgate::{Cache, Event, InsertError, Maintenance, SharedProcessor};
 
 /// The cache takes inserts, decides, announces nothing odd, and agrees with itself.
 fn still_works<V: Send + Sync + 'static>(cache: &Cache<u64, V>, value: impl Fn() -> V) {
@@ -210,7 +211,7 @@ fn a_panicking_replace_if_fails_its_insert_and_nothing_else() {
 fn a_panicking_clock_fails_its_call() {
     #[derive(Clone, Default)]
     struct Broken(Arc<AtomicBool>);
-    impl tollgate::clock::Clock for Broken {
+    impl Clock for Broken {
         fn now(&self) -> Duration {
             if self.0.load(Ordering::SeqCst) {
                 planted_panic();
@@ -235,6 +236,59 @@ fn a_panicking_clock_fails_its_call() {
         clock.0.store(false, Ordering::SeqCst);
         assert_eq!(cache.get(&1), Some(1));
         still_works(&cache, || 1);
+    });
+}
+
+/// A clock that panics at the n-th look that a processor takes.
+struct Flickering {
+    clock: SystemClock,
+    looks: AtomicU64,
+    at: u64,
+}
+
+impl Flickering {
+    fn new(at: u64) -> Self {
+        Self { clock: SystemClock::new(), looks: AtomicU64::new(0), at }
+    }
+}
+
+impl Clock for Flickering {
+    fn now(&self) -> Duration {
+        if std::thread::current().name().is_some_and(|name| name.starts_with("tollgate"))
+            && self.looks.fetch_add(1, Ordering::SeqCst) == self.at
+        {
+            planted_panic();
+        }
+        self.clock.now()
+    }
+}
+
+/// Whenever it happens, the processor goes on.
+#[test]
+fn a_clock_that_panics_once_ends_no_processor() {
+    hush();
+    watchdog(|| {
+        let shared = SharedProcessor::new().unwrap();
+        let caches: Vec<Cache<u64, u64>> = (0..24)
+            .map(|number| {
+                let builder = Cache::builder(1000, 50)
+                    .policy(PolicyKind::Lru)
+                    .time_to_live(Duration::from_millis(20))
+                    .clock(Flickering::new(number / 2));
+                let builder = if number % 2 == 0 { builder } else { builder.processor(&shared) };
+                builder.build().unwrap()
+            })
+            .collect();
+        for round in 1..=4 {
+            caches.iter().for_each(|cache| assert!(cache.insert(round, round, 1)));
+            eventually("every processor reclaims what has expired", || {
+                caches.iter().all(|cache| cache.is_empty())
+            });
+        }
+        for cache in caches {
+            settle(&cache);
+            assert_eq!(cache.stats().expirations, 4);
+        }
     });
 }
 

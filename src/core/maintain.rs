@@ -247,12 +247,12 @@ impl<V> Core<V> {
         self.drain_reads(decisions);
         let done = decisions.commands.len();
         self.whet(done);
-        let Decisions { engine, commands, effects, births, .. } = decisions;
+        let Decisions { engine, commands, effects, births, latest, .. } = decisions;
         engine.anticipate(commands.iter().map(Command::index));
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {
-                    births.note(write.index, || millis(self.now()));
+                    births.note(write.index, || millis(self.now_or(*latest)));
                     engine.write(write, effects);
                 }
                 Command::Remove { index } => {
@@ -310,9 +310,8 @@ impl<V> Core<V> {
         held: Option<(usize, &mut Shard<V>)>,
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
-        // The clock is the user's: it is asked before the row is in nobody's hands.
-        let lived_ms =
-            decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
+        let born = decisions.births.take(effect.index);
+        let lived_ms = born.map(|born| millis(self.now_or(decisions.latest)).saturating_sub(born));
         let number = self.store.shard_of(effect.index);
         let row = match held {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
@@ -335,7 +334,7 @@ impl<V> Core<V> {
             return;
         }
         // If the clock went back, rows that are due for the wheel would live on at that time, and be due again.
-        let now = self.now().max(decisions.latest);
+        let now = self.now_or(decisions.latest).max(decisions.latest);
         decisions.latest = now;
         // One short of the last tick, so that there is a later one to postpone to.
         let now_ms = millis(now).min(u64::MAX - 1);

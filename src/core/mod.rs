@@ -73,6 +73,7 @@ pub(crate) use write::Request;
 
 use crate::budget::Budget;
 use crate::clock::Ticks;
+use crate::contain::contain;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
 use crate::life::LifeTimes;
@@ -293,6 +294,14 @@ impl<V> Core<V> {
     /// The time since the cache was built.
     fn now(&self) -> Duration {
         self.settings.ticks.now()
+    }
+
+    /// The time as a turn of maintenance sees it, which is not to end half-way: if the clock panics, it is still the `latest`.
+    fn now_or(&self, latest: Duration) -> Duration {
+        contain(|| self.now()).unwrap_or_else(|| {
+            self.count(Count::CallbackPanics, 1);
+            latest
+        })
     }
 
     fn count(&self, what: Count, by: u64) {

@@ -20,9 +20,8 @@ impl<V> Core<V> {
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
         let new = Engine::new(PolicyKind::default(), config).with_pin_quota(self.settings.pin_quota);
         let mut old = std::mem::replace(&mut decisions.engine, new);
-        // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
-        // was what panicked; without births, no victim asks for it.
-        let now = contain(|| self.now()).unwrap_or(decisions.latest);
+        // Nothing of the user's may run from here on that could panic again. Without births, no victim asks for the time.
+        let now = self.now_or(decisions.latest);
         decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();

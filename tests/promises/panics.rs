@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tollgate::clock::{Clock, SystemClock};
+use tollgate::clock::{Clock, ManualClock, SystemClock};
 use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
 use tollgate::{Cache, Event, InsertError, Maintenance, SharedProcessor};
 
@@ -576,6 +576,66 @@ fn a_policy_whose_panic_panics_in_turn_is_replaced_like_any_other() {
             (0..100).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
             assert_eq!(cache.stats().policy_panics, 1);
             audit_to_the_end(cache, &books);
+        }
+    });
+}
+
+/// A clock that panics at one look, if it is told at which.
+#[derive(Clone, Default)]
+struct Fused {
+    clock: ManualClock,
+    /// The looks until then, and one more; 0 is never.
+    fuse: Arc<AtomicU64>,
+}
+
+impl Clock for Fused {
+    fn now(&self) -> Duration {
+        if self.fuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) == Ok(1) {
+            planted_panic();
+        }
+        self.clock.now()
+    }
+}
+
+/// A turn goes by the time of an earlier one, and the policy is none the worse for it.
+#[test]
+fn a_clock_that_panics_during_a_turn_costs_no_policy_its_job() {
+    hush();
+    watchdog(|| {
+        for slack in [0, 10] {
+            let mut panicked = 0;
+            for at in 1..40 {
+                let clock = Fused::default();
+                let books = Books::new();
+                let heard = books.clone();
+                let cache: Cache<(u64, u64), _, Literal> = Cache::builder(1000, 20)
+                    .slack(slack)
+                    .policy(PolicyKind::Lru)
+                    .maintenance(Maintenance::Manual)
+                    .key_hasher(Literal)
+                    .clock(clock.clone())
+                    .listener(move |event: Event<_>| heard.hear(event))
+                    .build()
+                    .unwrap();
+                let insert = |key, ttl| {
+                    let value = books.value(key);
+                    assert!(cache.insert_with_ttl((key, key), value, 1, ttl));
+                };
+                (0..10).for_each(|key| insert(key, Duration::from_secs(1)));
+                (10..20).for_each(|key| insert(key, Duration::from_secs(100)));
+                cache.run_pending();
+                (20..25).for_each(|key| insert(key, Duration::ZERO));
+                clock.clock.advance(Duration::from_secs(2));
+                clock.fuse.store(at, Ordering::SeqCst);
+                // No deadline, hence no look at the clock but those of a turn.
+                (25..30).for_each(|key| insert(key, Duration::ZERO));
+                cache.run_pending();
+                panicked += u64::from(clock.fuse.swap(0, Ordering::SeqCst) == 0);
+                let stats = cache.stats();
+                assert_eq!((stats.policy, stats.policy_panics), ("lru", 0), "slack {slack}, look {at}");
+                audit_to_the_end(cache, &books);
+            }
+            assert!((5..39).contains(&panicked), "{panicked} panics with slack {slack}");
         }
     });
 }

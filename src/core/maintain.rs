@@ -109,7 +109,7 @@ impl<V> Core<V> {
 
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
-        self.deliver(Vec::new());
+        self.deliver(Vec::new(), None);
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
             // At once: a destructor may wait for the room.
@@ -142,10 +142,10 @@ impl<V> Core<V> {
         if outcome.is_err() {
             self.rebuild(&mut decisions, &mut departed);
         }
-        let ticket = (!departed.is_empty() || self.has_deferred()).then(|| self.open_ticket());
+        let ticket = self.ticket_for(&departed);
         drop(decisions);
-        if let Some(_ticket) = ticket {
-            self.deliver(departed);
+        if ticket.is_some() || self.has_deferred() {
+            self.deliver(departed, ticket);
         }
         let outcome = outcome.map_err(|panic| self.end_of_policy(panic)).ok();
         self.turned();
@@ -182,8 +182,9 @@ impl<V> Core<V> {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))) {
             let mut departed = Vec::new();
             self.rebuild(&mut decisions, &mut departed);
+            let ticket = self.ticket_for(&departed);
             drop(decisions);
-            self.defer(departed);
+            self.defer(departed, ticket);
             self.end_of_policy(panic);
         }
     }

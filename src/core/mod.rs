@@ -25,7 +25,7 @@
 //! | `decisions` | engine, drain state, every decision | nothing of ours, or the division of a shared budget |
 //! | a shard's lock | its rows and its log | `decisions` |
 //! | a second shard's lock | the same | `decisions` and one shard's lock |
-//! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//! | `deliveries` | tickets; events that arose inside a callback | any of these, for a few instructions |
 //! | the division of a shared budget | the shares of its members | nothing of ours |
 //! | a flight's state | who waits for a load, how it ended | nothing of ours |
 //!
@@ -84,7 +84,7 @@ use crate::ring::log::Command;
 use crate::share::Membership;
 use crate::store::{Idle, Store};
 use crate::sync::Mutex;
-use deliver::{Deferred, Deliveries};
+use deliver::Deliveries;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -100,8 +100,7 @@ pub(crate) struct Core<V> {
     counters: Striped<COUNTS>,
     /// Whoever holds this decides.
     decisions: Mutex<Decisions>,
-    deliveries: Deliveries,
-    deferred: Deferred<V>,
+    deliveries: Deliveries<V>,
     lifetimes: LifeTimes,
     /// When the last turn looked for what had expired, in milliseconds. Written under `decisions`; Relaxed: who reads
     /// an older time sweeps once more.
@@ -252,7 +251,6 @@ impl<V> Core<V> {
                 births: inspect::Births::default(),
             }),
             deliveries: Deliveries::default(),
-            deferred: Deferred::default(),
             lifetimes: LifeTimes::new(),
             swept_ms: AtomicU64::new(0),
             bell: Bell::new(),

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::policy::PolicyKind;
-use tollgate::{Cache, Cause, Event, InsertOptions, KeyHasher, Maintenance};
+use tollgate::{Cache, Cause, Event, InsertOptions, KeyHasher, Maintenance, Tag};
 
 /// Where a callback finds the cache that it belongs to; emptied at the end, or the cache would own itself.
 type Slot<C> = Arc<Mutex<Option<C>>>;
@@ -421,6 +421,47 @@ fn only_wait_waits_for_a_callback_of_another_thread() {
         drop(entered);
         settle(&cache);
     });
+}
+
+#[test]
+fn wait_waits_for_what_another_thread_takes_out_by_the_shard() {
+    let tag = Tag(1);
+    type Removal = fn(&Cache<u64, u64>, Tag);
+    let removals: [Removal; 2] =
+        [|cache, _| cache.retain(|_, _| false), |cache, tag| _ = cache.remove_tag(tag)];
+    for (removal, slack) in removals.into_iter().flat_map(|removal| [(removal, 0), (removal, 100)]) {
+        watchdog(move || {
+            let (enter, entered) = channel();
+            let (open, gate) = channel::<()>();
+            let (enter, gate) = (Mutex::new(enter), Mutex::new(gate));
+            let waited = AtomicBool::new(false);
+            let cache: Cache<u64, u64> = Cache::builder(1000, 10)
+                .slack(slack)
+                .maintenance(Maintenance::Manual)
+                .listener(move |_| {
+                    lock(&enter).send(()).unwrap();
+                    _ = lock(&gate).recv();
+                })
+                .build()
+                .unwrap();
+            cache.try_insert_with(1, 1, 1, InsertOptions { tag: Some(tag), ..Default::default() }).unwrap();
+            cache.wait().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| removal(&cache, tag));
+                entered.recv().unwrap();
+                assert!(!cache.contains_key(&1));
+                scope.spawn(|| {
+                    cache.wait().unwrap();
+                    waited.store(true, Ordering::SeqCst);
+                });
+                thread::sleep(Duration::from_millis(30));
+                let is_early = waited.load(Ordering::SeqCst);
+                drop(open);
+                assert!(!is_early, "wait() returned before the delivery that it waits for");
+            });
+            settle(&cache);
+        });
+    }
 }
 
 #[test]

@@ -289,6 +289,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// what had expired is reclaimed, the reads are known to the policy, and all of that has been delivered. The
     /// cost is then at most `max_cost`, whatever the load was.
     ///
+    /// What a write or removal of one key on another thread displaces is told by that thread, before its call returns.
+    ///
     /// From inside a callback (of any cache) it settles the state but does not wait for other threads'
     /// deliveries, so that two callbacks never wait for each other.
     ///

@@ -61,6 +61,7 @@ mod budget;
 mod builder;
 mod cache;
 pub mod clock;
+mod contain;
 mod core;
 mod counters;
 pub mod engine;

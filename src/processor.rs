@@ -21,12 +21,13 @@ mod shared;
 
 pub use shared::SharedProcessor;
 
+use crate::contain::{contain, discard};
 use crate::sync::thread::{self, JoinHandle, Thread};
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, in_single_order};
 use shared::{Caller, Membership};
 use std::time::Duration;
 
-/// The work, as the processor sees it.
+/// The work, as the processor sees it. `turn` and `rest` may panic: a clock is the user's.
 pub(crate) trait Maintain {
     /// Runs one bounded turn; returns whether there was anything to do.
     fn turn(&self) -> bool;
@@ -52,6 +53,9 @@ const ASLEEP: u32 = 1;
 
 /// How long the processor lets work gather while there is some.
 const NAP: Duration = Duration::from_millis(1);
+
+/// When to try again what has panicked.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 
 /// Wakes the processor.
 #[derive(Debug)]
@@ -149,11 +153,18 @@ pub(crate) fn run(work: &impl Maintain) {
     let bell = work.bell();
     *bell.sleeper.lock() = Some(Sleeper::Own(thread::current()));
     while !bell.is_stopping() {
-        if work.turn() {
-            // More may come: let it gather, and spare the writers the bell.
-            thread::park_timeout(NAP);
-        } else {
-            bell.sleep(|| work.rest());
+        let visit = contain(|| {
+            if work.turn() {
+                // More may come: let it gather, and spare the writers the bell.
+                thread::park_timeout(NAP);
+            } else {
+                bell.sleep(|| work.rest());
+            }
+        });
+        if visit.is_none() {
+            // It may have panicked on the way to sleep.
+            bell.rise();
+            thread::park_timeout(AFTER_A_PANIC);
         }
     }
 }
@@ -184,7 +195,7 @@ impl Processor {
             Driver::Thread(thread) => {
                 if wait && thread.thread().id() != thread::current().id() {
                     // The body contains every panic of user code; if it died all the same, there is nobody left to wait for.
-                    let _ = thread.join();
+                    thread.join().unwrap_or_else(discard);
                 }
             }
             Driver::Shared(membership) => membership.end(wait),

@@ -89,7 +89,8 @@ pub struct Stats {
     pub loading: u64,
     /// Turns of maintenance, by whomever.
     pub turns: u64,
-    /// Panics of listeners and destructors during maintenance.
+    /// Panics of listeners and destructors during maintenance, and of the clock during a turn: it then goes by the time of an
+    /// earlier one.
     pub callback_panics: u64,
     /// Panics of the policy; it was then replaced by the default one.
     pub policy_panics: u64,

@@ -20,12 +20,13 @@ use common::Books;
 use common::history::{Call, Event, Held, KEYS, Recorded, is_linearizable};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tollgate::clock::ManualClock;
 use tollgate::key::{KeyHasher, SecretHasher};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, Cause, Expiry, Lifespan, Living, Maintenance, SharedBudget};
+use tollgate::{Builder, Cache, Cause, Expiry, Lifespan, Living, Maintenance, Op, SharedBudget};
 
 use Call::*;
 
@@ -292,6 +293,47 @@ fn two_pins_of_one_quota() {
             (Ok(cache.contains_key(&0)), cache.is_pinned(&0).into())
         );
     });
+}
+
+/// An entry that is gone was announced when `wait` returns, even if whoever took it out was not to announce it at once.
+#[test]
+fn a_wait_beside_who_may_not_deliver_yet() {
+    type Numbers = Cache<u64, u64, SecretHasher>;
+    let displace: [fn(&Numbers); 3] = [
+        |cache| _ = cache.get_or_insert_with(&1, 1, || 1),
+        |cache| _ = cache.compute(&1, |_| Op::Put { value: 1, cost: 1 }),
+        |cache| cache.retain(|_, _| false),
+    ];
+    for (displace, slack) in displace.into_iter().flat_map(|displace| [(displace, 0), (displace, 1)]) {
+        explore_with(move || {
+            let is_announced = Arc::new(AtomicBool::new(false));
+            let announced = Arc::clone(&is_announced);
+            let cache = Cache::<u64, u64>::builder(16, 1)
+                .policy(PolicyKind::Fifo)
+                .maintenance(Maintenance::Manual)
+                .slack(slack)
+                .seed(1)
+                .key_hasher(hasher())
+                .listener(move |event| _ = announced.fetch_or(event.value == 0, Ordering::SeqCst))
+                .build()
+                .unwrap();
+            assert!(cache.insert(&0, 0, 1));
+            let beside = cache.clone();
+            let thread = shuttle::thread::spawn(move || {
+                displace(&beside);
+                beside.run_pending();
+            });
+            for _ in 0..3 {
+                if !cache.contains_key(&0) {
+                    cache.wait().unwrap();
+                    assert!(is_announced.load(Ordering::SeqCst));
+                    break;
+                }
+            }
+            thread.join().unwrap();
+            common::settle(&cache);
+        });
+    }
 }
 
 /// Both want all that there is, while it is divided and one of them leaves.

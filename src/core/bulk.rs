@@ -7,8 +7,9 @@
 //! Writers leave the lock, and run what a single write would run, whenever the shard's log is as long as it may be: a batch
 //! is no way around back-pressure.
 
-use super::deliver::Departed;
+use super::deliver::{Departed, Ticket};
 use super::maintain::Scope;
+use super::write::Written;
 use super::{Core, Count, Request};
 use crate::error::InsertError;
 use crate::key::KeyHash;
@@ -128,9 +129,11 @@ impl<V> Core<V> {
             }
         }
         drop(shard);
+        // For all at once, before the first turn: its callbacks may wait for the room.
+        self.give_back(group[0].0, written.iter_mut().map(Written::take_freed).sum());
         let departed: Vec<_> = written.iter_mut().filter_map(|write| self.settle_write(write)).collect();
         if !departed.is_empty() {
-            self.deliver(departed);
+            self.deliver(departed, None);
         }
         panic.map_or(done, |payload| resume_unwind(payload))
     }
@@ -152,7 +155,7 @@ impl<V> Core<V> {
     fn remove_run(&self, run: &[(usize, usize)], keys: &[KeyHash], now: Duration, removed: &mut [Option<V>]) {
         let (mut freed, mut logs, mut expired) = (0, Vec::new(), Vec::new());
         let number = run[0].0;
-        {
+        let ticket = {
             let mut shard = self.store.write(number);
             for &(_, at) in run {
                 let key = keys[at];
@@ -172,11 +175,12 @@ impl<V> Core<V> {
                     expired.push(Departed::new(row, Cause::Expired));
                 }
             }
-        }
+            self.ticket_for(&expired)
+        };
         self.give_back(number, freed);
         logs.into_iter().for_each(|logged| self.after_write(number, logged));
         if !expired.is_empty() {
-            self.deliver(expired);
+            self.deliver(expired, ticket);
         }
     }
 
@@ -185,7 +189,7 @@ impl<V> Core<V> {
         self.keep_time();
         for number in 0..self.store.shards() {
             let mut departed = Vec::new();
-            {
+            let ticket = {
                 let mut shard = self.store.write(number);
                 // All questions come before the first removal: a panicking closure leaves the shard as it was.
                 let unwanted: Vec<(u64, Cause)> = shard
@@ -214,16 +218,22 @@ impl<V> Core<V> {
                         departed.push(Departed::new(row, cause));
                     }
                 }
-            }
-            self.settle_departures(number, departed);
+                self.ticket_for(&departed)
+            };
+            self.settle_departures(number, departed, ticket);
         }
     }
 
     /// What is left to do when the owner took many rows out of a shard. With no lock held.
-    pub(super) fn settle_departures(&self, number: usize, departed: Vec<Departed<V>>) {
+    pub(super) fn settle_departures(
+        &self,
+        number: usize,
+        departed: Vec<Departed<V>>,
+        ticket: Option<Ticket<'_, V>>,
+    ) {
         if !departed.is_empty() {
             self.give_back(number, departed.iter().map(|gone| gone.cost).sum());
-            self.deliver(departed);
+            self.deliver(departed, ticket);
             self.maintain(Scope::From(number));
         }
     }

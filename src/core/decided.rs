@@ -138,7 +138,7 @@ impl<V> Core<V> {
         decisions
             .engine
             .write(Write { index, version, cost: request.cost, deadline, pinned }, &mut decisions.effects);
-        // Given back however this ends: the policy and the clock may be the user's, and panic between two victims.
+        // Given back however this ends: the policy may be the user's, and panic between two victims.
         let mut freed = Release(self, 0);
         if !self.carry_out_for((index, version), &mut shard, decisions, departed, &mut freed) {
             return Try::Done(Err(AtOnce::Rejected));
@@ -164,7 +164,8 @@ impl<V> Core<V> {
         if write.deadline != deadline {
             decisions.engine.reschedule(index, write.deadline);
         }
-        decisions.births.note(index, || millis(plan.now));
+        let latest = decisions.latest;
+        decisions.births.note(index, || millis(self.now_or(latest)));
         Try::Done(Ok((plan.is_update(), old)))
     }
 

@@ -2,25 +2,29 @@
 //!
 //! Rows that a turn took out of the store are delivered by the thread that ran the turn, after it has given the
 //! engine's mutex back. Each delivery holds a ticket that was opened *under* that mutex, so that
-//! [`wait`](crate::Cache::wait), which takes the mutex first, knows every delivery that its turn came after.
+//! [`wait`](crate::Cache::wait), which takes the mutex first, knows every delivery that its turn came after. The same goes for rows that an
+//! owner takes out by the shard: their ticket is opened under the lock of that shard. What a write of one key displaces is told by the
+//! thread that writes, before its call returns, and has no ticket.
 //!
 //! A callback may call the cache, and that call may take further rows out. Delivering those at once would
 //! recurse without end (a listener that re-inserts what was evicted), so a thread that is already delivering
-//! for this cache defers them: the outer delivery, or the next turn, takes them along.
+//! for this cache defers them: the outer delivery, or the next turn, takes them along. So does a thread that has yet to end what
+//! callbacks may wait for, such as a load. The ticket goes with them, and is closed when they are delivered.
 //!
 //! | the thread | `wait()` | a delivery of its own |
 //! |---|---|---|
-//! | runs no callback | waits for the tickets opened before | at once |
+//! | runs no callback | waits for the tickets opened before; what of that was deferred, it delivers | at once, or deferred if it is loading or dividing |
 //! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
 
 use super::{Core, Count};
+use crate::contain::contain;
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
 use crate::sync::{Condvar, Mutex, thread_local};
 use crate::trace;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::ManuallyDrop;
 
 /// A value that is no longer in the store.
 pub(super) struct Departed<V> {
@@ -36,49 +40,85 @@ impl<V> Departed<V> {
     }
 }
 
-/// Deliveries under way.
-#[derive(Default)]
-pub(super) struct Deliveries {
-    tickets: Mutex<Tickets>,
-    closed: Condvar,
+/// Deliveries under way, and what is yet to be delivered.
+pub(super) struct Deliveries<V> {
+    state: Mutex<State<V>>,
+    /// A ticket was closed, or went with what was deferred.
+    changed: Condvar,
 }
 
-#[derive(Default)]
-struct Tickets {
+struct State<V> {
+    /// The number of the next ticket: they are opened in this order.
     next: u64,
+    /// The tickets that somebody holds.
     open: Vec<u64>,
+    deferred: Vec<Departed<V>>,
+    /// The oldest of the tickets that went with what is deferred; `None` if nothing is. It stands for all of them.
+    oldest: Option<u64>,
 }
 
-/// Values that left while their thread was inside a callback of this cache.
-pub(super) struct Deferred<V>(Mutex<Vec<Departed<V>>>);
-
-impl<V> Default for Deferred<V> {
+impl<V> Default for Deliveries<V> {
     fn default() -> Self {
-        Self(Mutex::new(Vec::new()))
+        let state = State { next: 0, open: Vec::new(), deferred: Vec::new(), oldest: None };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
 
-impl Deliveries {
+impl<V> State<V> {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+impl<V> Deliveries<V> {
     fn open(&self) -> u64 {
-        let mut tickets = self.tickets.lock();
-        let ticket = tickets.next;
-        tickets.next += 1;
-        tickets.open.push(ticket);
+        let mut state = self.state.lock();
+        let ticket = state.number();
+        state.open.push(ticket);
         ticket
     }
 
     fn close(&self, ticket: u64) {
-        let mut tickets = self.tickets.lock();
-        tickets.open.retain(|&open| open != ticket);
-        self.closed.notify_all();
+        self.state.lock().open.retain(|&open| open != ticket);
+        self.changed.notify_all();
     }
 
-    /// Blocks until every ticket that is open now is closed.
-    fn wait(&self) {
-        let mut tickets = self.tickets.lock();
-        let barrier = tickets.next;
-        while tickets.open.iter().any(|&open| open < barrier) {
-            self.closed.wait(&mut tickets);
+    /// Defers, and takes the ticket under which it left, or a new one.
+    fn defer(&self, departed: Vec<Departed<V>>, ticket: Option<u64>) {
+        let mut state = self.state.lock();
+        let ticket = ticket.unwrap_or_else(|| state.number());
+        state.open.retain(|&open| open != ticket);
+        state.deferred.extend(departed);
+        state.oldest = Some(state.oldest.map_or(ticket, |oldest| oldest.min(ticket)));
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// What is deferred, and its ticket, which the caller holds from now on.
+    fn take_deferred(&self) -> Option<(Vec<Departed<V>>, u64)> {
+        let mut state = self.state.lock();
+        let ticket = state.oldest.take()?;
+        state.open.push(ticket);
+        Some((std::mem::take(&mut state.deferred), ticket))
+    }
+
+    /// Every ticket up to now has a smaller number.
+    fn barrier(&self) -> u64 {
+        self.state.lock().next
+    }
+
+    /// Blocks until of the tickets before the barrier none is held: then one went with what is deferred (true), or all are closed.
+    fn await_deferred(&self, barrier: u64) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if state.oldest.is_some_and(|oldest| oldest < barrier) {
+                return true;
+            }
+            if state.open.iter().all(|&open| open >= barrier) {
+                return false;
+            }
+            self.changed.wait(&mut state);
         }
     }
 }
@@ -119,45 +159,52 @@ impl Drop for Marked {
 }
 
 /// An open ticket.
-pub(super) struct Ticket<'a> {
-    deliveries: &'a Deliveries,
+pub(super) struct Ticket<'a, V> {
+    deliveries: &'a Deliveries<V>,
     number: u64,
 }
 
-impl Drop for Ticket<'_> {
+impl<V> Ticket<'_, V> {
+    /// The number of the ticket, which stays open.
+    fn into_number(self) -> u64 {
+        ManuallyDrop::new(self).number
+    }
+}
+
+impl<V> Drop for Ticket<'_, V> {
     fn drop(&mut self) {
         self.deliveries.close(self.number);
     }
 }
 
 impl<V> Core<V> {
-    /// Opens a ticket. The caller holds the mutex under which others learn of what is to be delivered.
-    pub(super) fn open_ticket(&self) -> Ticket<'_> {
-        Ticket { deliveries: &self.deliveries, number: self.deliveries.open() }
+    /// Opens a ticket, if anything is to be delivered. The caller holds the lock under which others learn that it left.
+    pub(super) fn ticket_for(&self, departed: &[Departed<V>]) -> Option<Ticket<'_, V>> {
+        (!departed.is_empty())
+            .then(|| Ticket { deliveries: &self.deliveries, number: self.deliveries.open() })
     }
 
-    /// Blocks until the deliveries that are under way are done, unless called from inside a callback.
+    /// Blocks until the deliveries that are under way are done, unless called from inside a callback. What of them is deferred meanwhile, it
+    /// makes itself: nobody else may ever do so.
     pub(super) fn wait_for_deliveries(&self) {
-        if !in_callback() {
-            self.deliveries.wait();
+        if in_callback() {
+            return;
+        }
+        let barrier = self.deliveries.barrier();
+        while self.deliveries.await_deferred(barrier) {
+            self.deliver(Vec::new(), None);
         }
     }
 
     /// Whether values wait for a delivery that no thread is about to make.
     pub(super) fn has_deferred(&self) -> bool {
-        !self.deferred.0.lock().is_empty()
+        self.deliveries.state.lock().oldest.is_some()
     }
 
-    /// Delivers what was deferred; returns whether there was anything. The ticket is opened before anybody can see that
-    /// nothing is deferred any more: `wait` looks first for the one, then for the other.
+    /// Delivers what was deferred; returns whether there was anything.
     fn deliver_deferred(&self) -> bool {
-        let (_ticket, deferred) = {
-            let mut deferred = self.deferred.0.lock();
-            if deferred.is_empty() {
-                return false;
-            }
-            (self.open_ticket(), std::mem::take(&mut *deferred))
-        };
+        let Some((deferred, number)) = self.deliveries.take_deferred() else { return false };
+        let _ticket = Ticket { deliveries: &self.deliveries, number };
         deferred.into_iter().for_each(|gone| self.deliver_one(gone));
         true
     }
@@ -169,14 +216,14 @@ impl<V> Core<V> {
             // Nobody listens, nothing is counted: a destructor that panics is the caller's own.
             return;
         }
-        self.deliver(vec![gone]);
+        self.deliver(vec![gone], None);
     }
 
-    /// Delivers what left. The caller holds no lock.
-    pub(super) fn deliver(&self, departed: Vec<Departed<V>>) {
+    /// Delivers what left, and then what was deferred. The caller holds no lock. The ticket is closed at the end.
+    pub(super) fn deliver(&self, departed: Vec<Departed<V>>, ticket: Option<Ticket<'_, V>>) {
         let address = std::ptr::from_ref(self).addr();
         let Some(_marked) = Marked::new(address) else {
-            self.defer(departed);
+            self.defer(departed, ticket);
             return;
         };
         departed.into_iter().for_each(|gone| self.deliver_one(gone));
@@ -186,9 +233,9 @@ impl<V> Core<V> {
     }
 
     /// Leaves a delivery to the next turn.
-    pub(super) fn defer(&self, departed: Vec<Departed<V>>) {
+    pub(super) fn defer(&self, departed: Vec<Departed<V>>, ticket: Option<Ticket<'_, V>>) {
         if !departed.is_empty() {
-            self.deferred.0.lock().extend(departed);
+            self.deliveries.defer(departed, ticket.map(Ticket::into_number));
             self.bell.ring();
         }
     }
@@ -206,7 +253,7 @@ impl<V> Core<V> {
         if marked.is_some() {
             drop(marked);
             if self.has_deferred() {
-                self.deliver(Vec::new());
+                self.deliver(Vec::new(), None);
             }
         }
         outcome
@@ -226,11 +273,11 @@ impl<V> Core<V> {
             self.count(number, 1);
             self.count(sum, cost);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| match &self.settings.listener {
+        let told = contain(|| match &self.settings.listener {
             Some(listener) => listener(Event { key, value, cost, cause }),
             None => drop(value),
-        }));
-        if outcome.is_err() {
+        });
+        if told.is_none() {
             self.count(Count::CallbackPanics, 1);
             trace::callback_panicked(self.name(), Some(cause));
         }

@@ -11,6 +11,7 @@ use super::decided::Release;
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
 use crate::clock::millis;
+use crate::contain::{contain, discard};
 use crate::engine::{Effect, Verdict};
 use crate::error::WaitError;
 use crate::listener::Cause;
@@ -19,6 +20,7 @@ use crate::ring::log::Command;
 use crate::store::{Row, Shard, slots};
 use crate::sync::MutexGuard;
 use crate::trace;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -107,13 +109,13 @@ impl<V> Core<V> {
 
     /// Takes every row out, for the last handle's drop: values are dropped here, nobody is told.
     pub(crate) fn dismantle(&self) {
-        self.deliver(Vec::new());
+        self.deliver(Vec::new(), None);
         for number in 0..self.store.shards() {
             let rows = self.store.write(number).take_all();
             // At once: a destructor may wait for the room.
             self.budget.release(rows.iter().map(Row::cost).sum());
             for row in rows {
-                if catch_unwind(AssertUnwindSafe(|| drop(row))).is_err() {
+                if contain(|| drop(row)).is_none() {
                     self.count(Count::CallbackPanics, 1);
                     trace::callback_panicked(self.name(), None);
                 }
@@ -140,16 +142,21 @@ impl<V> Core<V> {
         if outcome.is_err() {
             self.rebuild(&mut decisions, &mut departed);
         }
-        let ticket = (!departed.is_empty() || self.has_deferred()).then(|| self.open_ticket());
+        let ticket = self.ticket_for(&departed);
         drop(decisions);
-        if outcome.is_err() {
-            trace::policy_panicked(self.name());
+        if ticket.is_some() || self.has_deferred() {
+            self.deliver(departed, ticket);
         }
-        if let Some(_ticket) = ticket {
-            self.deliver(departed);
-        }
+        let outcome = outcome.map_err(|panic| self.end_of_policy(panic)).ok();
         self.turned();
-        outcome.ok()
+        outcome
+    }
+
+    /// A policy has panicked, and was replaced. With no lock held, nor a ticket: what it threw may be anything.
+    #[cold]
+    fn end_of_policy(&self, panic: Box<dyn Any + Send>) {
+        trace::policy_panicked(self.name());
+        discard(panic);
     }
 
     /// Returns whether there was anything to do.
@@ -172,12 +179,13 @@ impl<V> Core<V> {
             return;
         }
         let Some(mut decisions) = self.decisions.try_lock() else { return };
-        if catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))).is_err() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.drain_reads(&mut decisions))) {
             let mut departed = Vec::new();
             self.rebuild(&mut decisions, &mut departed);
+            let ticket = self.ticket_for(&departed);
             drop(decisions);
-            trace::policy_panicked(self.name());
-            self.defer(departed);
+            self.defer(departed, ticket);
+            self.end_of_policy(panic);
         }
     }
 
@@ -240,12 +248,12 @@ impl<V> Core<V> {
         self.drain_reads(decisions);
         let done = decisions.commands.len();
         self.whet(done);
-        let Decisions { engine, commands, effects, births, .. } = decisions;
+        let Decisions { engine, commands, effects, births, latest, .. } = decisions;
         engine.anticipate(commands.iter().map(Command::index));
         for command in commands.drain(..) {
             match command {
                 Command::Write(write) => {
-                    births.note(write.index, || millis(self.now()));
+                    births.note(write.index, || millis(self.now_or(*latest)));
                     engine.write(write, effects);
                 }
                 Command::Remove { index } => {
@@ -306,9 +314,8 @@ impl<V> Core<V> {
         held: Option<(usize, &mut Shard<V>)>,
         decisions: &mut Decisions,
     ) -> Option<Departed<V>> {
-        // The clock is the user's: it is asked before the row is in nobody's hands.
-        let lived_ms =
-            decisions.births.take(effect.index).map(|born| millis(self.now()).saturating_sub(born));
+        let born = decisions.births.take(effect.index);
+        let lived_ms = born.map(|born| millis(self.now_or(decisions.latest)).saturating_sub(born));
         let number = self.store.shard_of(effect.index);
         let row = match held {
             Some((locked, shard)) if locked == number => shard.remove_version(effect.index, effect.version),
@@ -331,7 +338,7 @@ impl<V> Core<V> {
             return;
         }
         // If the clock went back, rows that are due for the wheel would live on at that time, and be due again.
-        let now = self.now().max(decisions.latest);
+        let now = self.now_or(decisions.latest).max(decisions.latest);
         decisions.latest = now;
         // One short of the last tick, so that there is a later one to postpone to.
         let now_ms = millis(now).min(u64::MAX - 1);
@@ -386,7 +393,9 @@ impl<V: Send + Sync + 'static> Maintain for Core<V> {
         if self.store.dirty().any() || self.has_deferred() {
             return Rest::None;
         }
-        match self.decisions.lock().engine.next_due() {
+        // The clock is the user's: it is asked with no lock held.
+        let due = self.decisions.lock().engine.next_due();
+        match due {
             None => Rest::UntilRung,
             Some(due) => Rest::For(Duration::from_millis(due).saturating_sub(self.now())),
         }

@@ -109,7 +109,7 @@ impl<V: Send + Sync> Member for Core<V> {
 
     fn deliver(&self) {
         if self.has_deferred() {
-            Core::deliver(self, Vec::new());
+            Core::deliver(self, Vec::new(), None);
         }
     }
 }

@@ -26,7 +26,7 @@
 //! | `decisions` | engine, drain state, every decision | nothing of ours, or the division of a shared budget |
 //! | a shard's lock | its rows and its log | `decisions` |
 //! | a second shard's lock | the same | `decisions` and one shard's lock |
-//! | `deliveries`, `deferred` | tickets; events that arose inside a callback | any of these, for a few instructions |
+//! | `deliveries` | tickets; events that arose inside a callback | any of these, for a few instructions |
 //! | the division of a shared budget | the shares of its members | nothing of ours |
 //! | a flight's state | who waits for a load, how it ended | nothing of ours |
 //!
@@ -75,6 +75,7 @@ pub(crate) use write::Request;
 
 use crate::budget::Budget;
 use crate::clock::Ticks;
+use crate::contain::contain;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
 use crate::life::LifeTimes;
@@ -86,7 +87,7 @@ use crate::share::Membership;
 use crate::store::{Idle, Store};
 use crate::sync::Mutex;
 use births::Births;
-use deliver::{Deferred, Deliveries};
+use deliver::Deliveries;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -102,8 +103,7 @@ pub(crate) struct Core<V> {
     counters: Striped<COUNTS>,
     /// Whoever holds this decides.
     decisions: Mutex<Decisions>,
-    deliveries: Deliveries,
-    deferred: Deferred<V>,
+    deliveries: Deliveries<V>,
     lifetimes: LifeTimes,
     /// When the last turn looked for what had expired, in milliseconds. Written under `decisions`; Relaxed: who reads
     /// an older time sweeps once more.
@@ -254,7 +254,6 @@ impl<V> Core<V> {
                 births: Births::new(),
             }),
             deliveries: Deliveries::default(),
-            deferred: Deferred::default(),
             lifetimes: LifeTimes::new(),
             swept_ms: AtomicU64::new(0),
             bell: Bell::new(),
@@ -296,6 +295,14 @@ impl<V> Core<V> {
     /// The time since the cache was built.
     fn now(&self) -> Duration {
         self.settings.ticks.now()
+    }
+
+    /// The time as a turn of maintenance sees it, which is not to end half-way: if the clock panics, it is still the `latest`.
+    fn now_or(&self, latest: Duration) -> Duration {
+        contain(|| self.now()).unwrap_or_else(|| {
+            self.count(Count::CallbackPanics, 1);
+            latest
+        })
     }
 
     fn count(&self, what: Count, by: u64) {

@@ -2,10 +2,10 @@
 
 use super::deliver::Departed;
 use super::{Core, Count, Decisions};
+use crate::contain::contain;
 use crate::engine::Engine;
 use crate::policy::{PolicyConfig, PolicyKind};
 use crate::ring::log::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<V> Core<V> {
     /// The policy panicked half-way: what it knew cannot be trusted. Starts over with the default policy, and
@@ -20,9 +20,8 @@ impl<V> Core<V> {
             PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
         let new = Engine::new(PolicyKind::default(), config).with_pin_quota(self.settings.pin_quota);
         let mut old = std::mem::replace(&mut decisions.engine, new);
-        // Nothing of the user's may run from here on that could panic again. The time is that of the last turn, if the clock
-        // was what panicked; without births, no victim asks for it.
-        let now = catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or(decisions.latest);
+        // Nothing of the user's may run from here on that could panic again. Without births, no victim asks for the time.
+        let now = self.now_or(decisions.latest);
         decisions.births.clear();
         decisions.effects.clear();
         decisions.commands.clear();
@@ -51,7 +50,7 @@ impl<V> Core<V> {
         }
         // Not before: that rows ask again is no request of anybody's.
         old.hand_curve_to(&mut decisions.engine);
-        // The policy's destructor is the user's, too. What it panics with is dropped here.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        // The policy's destructor is the user's, too.
+        contain(|| drop(old));
     }
 }

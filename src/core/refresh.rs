@@ -3,10 +3,10 @@
 use super::freshness::Spawner;
 use super::load::{Lead, Loaded, Turn};
 use super::{Core, Count};
+use crate::contain::contain;
 use crate::flight::block_on;
 use crate::key::KeyHash;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -41,11 +41,11 @@ impl Future for Refresh {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(job) = &mut self.job else { return Poll::Ready(()) };
         // The load, the value's destructor and its clone are the user's, and have no caller to panic to.
-        match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) | Err(_) => {
+        match contain(|| job.as_mut().poll(context)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(())) | None => {
                 let job = self.job.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+                contain(|| drop(job));
                 Poll::Ready(())
             }
         }
@@ -98,7 +98,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 Err(error) => drop(lead.fail(error)),
             }
         });
-        if catch_unwind(AssertUnwindSafe(|| spawner(refresh))).is_err() {
+        if contain(|| spawner(refresh)).is_none() {
             self.count(Count::CallbackPanics, 1);
         }
     }

@@ -1,8 +1,8 @@
 //! Another budget, while the cache works.
 
 use super::Core;
+use crate::contain::contain;
 use crate::trace;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<V> Core<V> {
     /// Changes the budget, or of a member the most that its share may come to; what no longer fits is gone when this returns.
@@ -20,7 +20,7 @@ impl<V> Core<V> {
     pub(super) fn resize(&self, max_cost: u64) {
         // The clock is the user's. If it panics, that is none of the business of who divides a shared budget: the time of the last turn
         // will do.
-        let now = catch_unwind(AssertUnwindSafe(|| self.time_to_touch())).ok();
+        let now = contain(|| self.time_to_touch());
         self.decide(|decisions, departed| {
             self.budget.resize(max_cost, self.settings.slack.of(max_cost));
             self.store.quota().resize(self.pin_limit(max_cost));

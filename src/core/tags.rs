@@ -41,7 +41,7 @@ impl<V> Core<V> {
         let mut removed = 0;
         for number in 0..self.store.shards() {
             let mut departed = Vec::new();
-            {
+            let ticket = {
                 let mut shard = self.store.write(number);
                 shard.loads.end_tag(tag);
                 for index in shard.tags.members(tag).to_vec() {
@@ -57,8 +57,9 @@ impl<V> Core<V> {
                     self.mark_first(number, logged);
                     departed.push(Departed::new(row, if is_live { Cause::Removed } else { Cause::Expired }));
                 }
-            }
-            self.settle_departures(number, departed);
+                self.ticket_for(&departed)
+            };
+            self.settle_departures(number, departed, ticket);
         }
         removed
     }

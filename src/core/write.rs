@@ -78,6 +78,13 @@ pub(super) struct Written<V> {
     pub(super) logged: Option<Logged>,
 }
 
+impl<V> Written<V> {
+    /// The cost that is no longer needed, for who gives it back in place of [`Core::settle_write`].
+    pub(super) fn take_freed(&mut self) -> u64 {
+        std::mem::take(&mut self.freed)
+    }
+}
+
 /// Why an insert was not written.
 pub(super) enum Refusal {
     Kept,

@@ -22,12 +22,12 @@
 //!
 //! This module knows no cache: it does not write values, and never runs a load.
 
+use crate::contain::contain;
 use crate::key::KeyHash;
 use crate::sync::{Arc, Condvar, Mutex, thread_local};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -109,7 +109,7 @@ impl<V> Flight<V> {
         let State::Aloft(waiters) = before else { unreachable!("a flight lands once") };
         for waker in waiters.seats.into_iter().flatten() {
             // A waker is an executor's: if it panics, it loses its own wake-up and nobody else's.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            contain(|| waker.wake());
         }
     }
 }

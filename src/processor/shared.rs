@@ -14,14 +14,14 @@
 //! The thread visits nobody who does not need it: its work is proportional to the members that are busy, whatever their number. It takes no
 //! lock of a member's while it holds the roster's, and the other way round only ringers do, for a few instructions.
 
-use super::{Maintain, NAP, Processor, Rest};
+use super::{AFTER_A_PANIC, Maintain, NAP, Processor, Rest};
+use crate::contain::contain;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One maintenance thread for many caches; see [`Builder::processor`](crate::Builder::processor).
 ///
@@ -298,14 +298,11 @@ fn visit(work: Arc<dyn Maintain + Send + Sync>) -> Rest {
             bell.doze(|| work.rest())
         }
     };
-    let rest = catch_unwind(AssertUnwindSafe(visit));
-    if rest.is_err() {
+    let rest = contain(visit);
+    if rest.is_none() {
         work.bell().rise();
     }
     // Before the visit has ended: whoever waits for that has let go of the cache. It may go with this.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    contain(|| drop(work));
     rest.unwrap_or(Rest::For(AFTER_A_PANIC))
 }
-
-/// When to try again what has panicked.
-const AFTER_A_PANIC: Duration = Duration::from_secs(1);

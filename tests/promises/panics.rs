@@ -4,11 +4,13 @@ use crate::common::{
     Books, Literal, OnDrop, audit_to_the_end, eventually, hush, panics, planted_panic, settle, watchdog,
 };
 use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tollgate::clock::{Clock, ManualClock, SystemClock};
 use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
-use tollgate::{Cache, Event, InsertError, Maintenance};
+use tollgate::{Cache, Event, InsertError, Maintenance, SharedProcessor};
 
 /// The cache takes inserts, decides, announces nothing odd, and agrees with itself.
 fn still_works<V: Send + Sync + 'static>(cache: &Cache<u64, V>, value: impl Fn() -> V) {
@@ -209,7 +211,7 @@ fn a_panicking_replace_if_fails_its_insert_and_nothing_else() {
 fn a_panicking_clock_fails_its_call() {
     #[derive(Clone, Default)]
     struct Broken(Arc<AtomicBool>);
-    impl tollgate::clock::Clock for Broken {
+    impl Clock for Broken {
         fn now(&self) -> Duration {
             if self.0.load(Ordering::SeqCst) {
                 planted_panic();
@@ -234,6 +236,59 @@ fn a_panicking_clock_fails_its_call() {
         clock.0.store(false, Ordering::SeqCst);
         assert_eq!(cache.get(&1), Some(1));
         still_works(&cache, || 1);
+    });
+}
+
+/// A clock that panics at the n-th look that a processor takes.
+struct Flickering {
+    clock: SystemClock,
+    looks: AtomicU64,
+    at: u64,
+}
+
+impl Flickering {
+    fn new(at: u64) -> Self {
+        Self { clock: SystemClock::new(), looks: AtomicU64::new(0), at }
+    }
+}
+
+impl Clock for Flickering {
+    fn now(&self) -> Duration {
+        if std::thread::current().name().is_some_and(|name| name.starts_with("tollgate"))
+            && self.looks.fetch_add(1, Ordering::SeqCst) == self.at
+        {
+            planted_panic();
+        }
+        self.clock.now()
+    }
+}
+
+/// Whenever it happens, the processor goes on.
+#[test]
+fn a_clock_that_panics_once_ends_no_processor() {
+    hush();
+    watchdog(|| {
+        let shared = SharedProcessor::new().unwrap();
+        let caches: Vec<Cache<u64, u64>> = (0..24)
+            .map(|number| {
+                let builder = Cache::builder(1000, 50)
+                    .policy(PolicyKind::Lru)
+                    .time_to_live(Duration::from_millis(20))
+                    .clock(Flickering::new(number / 2));
+                let builder = if number % 2 == 0 { builder } else { builder.processor(&shared) };
+                builder.build().unwrap()
+            })
+            .collect();
+        for round in 1..=4 {
+            caches.iter().for_each(|cache| assert!(cache.insert(round, round, 1)));
+            eventually("every processor reclaims what has expired", || {
+                caches.iter().all(|cache| cache.is_empty())
+            });
+        }
+        for cache in caches {
+            settle(&cache);
+            assert_eq!(cache.stats().expirations, 4);
+        }
     });
 }
 
@@ -424,4 +479,163 @@ fn a_value_is_handed_back_when_the_policy_panics_over_it() {
     assert_eq!(cache.stats().policy_panics, 1);
     settle(&cache);
     assert_eq!(cache.len(), 4);
+}
+
+/// What a panic is thrown with; its destructor panics, too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        planted_panic();
+    }
+}
+
+/// Panics once, and unheard.
+fn throw_a_bomb(fuse: &AtomicBool) {
+    if fuse.swap(false, Ordering::SeqCst) {
+        resume_unwind(Box::new(Bomb));
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_in_turn_loses_no_other_event() {
+    hush();
+    watchdog(|| {
+        for maintenance in [Maintenance::Thread, Maintenance::Inline, Maintenance::Manual] {
+            let (books, fuse) = (Books::new(), Arc::new(AtomicBool::new(false)));
+            let (heard, lit) = (books.clone(), fuse.clone());
+            let cache = Cache::builder(1000, 50)
+                .maintenance(maintenance)
+                .listener(move |event: Event<crate::common::Value>| {
+                    heard.hear(event);
+                    throw_a_bomb(&lit);
+                })
+                .build()
+                .unwrap();
+            (0..50).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            cache.wait().unwrap();
+            fuse.store(true, Ordering::SeqCst);
+            cache.clear();
+            assert_eq!((books.alive(), cache.stats().callback_panics), (0, 1));
+            // Whoever delivers this time.
+            fuse.store(true, Ordering::SeqCst);
+            (0..500).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            settle(&cache);
+            assert_eq!(cache.stats().callback_panics, 2);
+            cache.clear();
+            assert!(cache.insert_with_ttl(1, books.value(1), 1, Duration::from_millis(1)));
+            eventually("there is somebody to reclaim what has expired", || {
+                if maintenance != Maintenance::Thread {
+                    cache.run_pending();
+                }
+                books.count(tollgate::Cause::Expired) > 0
+            });
+            audit_to_the_end(cache, &books);
+        }
+    });
+}
+
+#[test]
+fn a_policy_whose_panic_panics_in_turn_is_replaced_like_any_other() {
+    /// Panics over its first newcomer.
+    struct Thrower(Arc<AtomicBool>);
+    impl Policy for Thrower {
+        fn name(&self) -> &'static str {
+            "thrower"
+        }
+        fn hit(&mut self, _: &Ledger, _: Slot) {}
+        fn miss(&mut self, _: &Ledger, _: u64) {}
+        fn admit(&mut self, _: &Ledger, _: Candidate, _: &mut Vec<Slot>) -> Admission {
+            throw_a_bomb(&self.0);
+            Admission::Reject
+        }
+        fn evict(&mut self, _: &Ledger, _: u64, _: Option<Slot>, _: &mut Vec<Slot>) {}
+        fn inserted(&mut self, _: &Ledger, _: Slot) {}
+        fn removed(&mut self, _: &Ledger, _: Slot, _: Departure) {}
+        fn moved(&mut self, _: Slot, _: Slot) {}
+        fn clear(&mut self) {}
+    }
+    impl Drop for Thrower {
+        fn drop(&mut self) {
+            resume_unwind(Box::new(Bomb));
+        }
+    }
+    hush();
+    watchdog(|| {
+        for slack in [0, 10] {
+            let (books, fuse) = (Books::new(), Arc::new(AtomicBool::new(true)));
+            let policy = move |_: &_| Box::new(Thrower(fuse.clone())) as Box<dyn Policy>;
+            let heard = books.clone();
+            let cache = Cache::builder(1000, 10)
+                .slack(slack)
+                .policy(PolicyKind::Custom(Arc::new(policy)))
+                .maintenance(Maintenance::Inline)
+                .listener(move |event: Event<_>| heard.hear(event))
+                .build()
+                .unwrap();
+            (0..100).for_each(|key| _ = books.hand_back_refused(cache.try_insert(key, books.value(key), 1)));
+            assert_eq!(cache.stats().policy_panics, 1);
+            audit_to_the_end(cache, &books);
+        }
+    });
+}
+
+/// A clock that panics at one look, if it is told at which.
+#[derive(Clone, Default)]
+struct Fused {
+    clock: ManualClock,
+    /// The looks until then, and one more; 0 is never.
+    fuse: Arc<AtomicU64>,
+}
+
+impl Clock for Fused {
+    fn now(&self) -> Duration {
+        if self.fuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) == Ok(1) {
+            planted_panic();
+        }
+        self.clock.now()
+    }
+}
+
+/// A turn goes by the time of an earlier one, and the policy is none the worse for it.
+#[test]
+fn a_clock_that_panics_during_a_turn_costs_no_policy_its_job() {
+    hush();
+    watchdog(|| {
+        for slack in [0, 10] {
+            let mut panicked = 0;
+            for at in 1..40 {
+                let clock = Fused::default();
+                let books = Books::new();
+                let heard = books.clone();
+                let cache: Cache<(u64, u64), _, Literal> = Cache::builder(1000, 20)
+                    .slack(slack)
+                    .policy(PolicyKind::Lru)
+                    .maintenance(Maintenance::Manual)
+                    .key_hasher(Literal)
+                    .clock(clock.clone())
+                    .listener(move |event: Event<_>| heard.hear(event))
+                    .build()
+                    .unwrap();
+                let insert = |key, ttl| {
+                    let value = books.value(key);
+                    assert!(cache.insert_with_ttl((key, key), value, 1, ttl));
+                };
+                (0..10).for_each(|key| insert(key, Duration::from_secs(1)));
+                (10..20).for_each(|key| insert(key, Duration::from_secs(100)));
+                cache.run_pending();
+                (20..25).for_each(|key| insert(key, Duration::ZERO));
+                clock.clock.advance(Duration::from_secs(2));
+                clock.fuse.store(at, Ordering::SeqCst);
+                // No deadline, hence no look at the clock but those of a turn.
+                (25..30).for_each(|key| insert(key, Duration::ZERO));
+                cache.run_pending();
+                panicked += u64::from(clock.fuse.swap(0, Ordering::SeqCst) == 0);
+                let stats = cache.stats();
+                assert_eq!((stats.policy, stats.policy_panics), ("lru", 0), "slack {slack}, look {at}");
+                audit_to_the_end(cache, &books);
+            }
+            assert!((5..39).contains(&panicked), "{panicked} panics with slack {slack}");
+        }
+    });
 }

@@ -1,14 +1,17 @@
 //! No re-entrancy trap: every method may be called from a listener and from a destructor.
 
-use crate::common::{Books, Numbers, OnDrop, Value, audit_to_the_end, eventually, lock, settle, watchdog};
+use crate::common::{
+    Books, Literal, Numbers, OnDrop, Value, audit_to_the_end, eventually, lock, settle, watchdog,
+};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use tollgate::clock::ManualClock;
 use tollgate::policy::PolicyKind;
-use tollgate::{Cache, Event, InsertOptions, KeyHasher, Maintenance};
+use tollgate::{Cache, Cause, Event, InsertOptions, KeyHasher, Maintenance, Tag};
 
 /// Where a callback finds the cache that it belongs to; emptied at the end, or the cache would own itself.
 type Slot<C> = Arc<Mutex<Option<C>>>;
@@ -421,6 +424,47 @@ fn only_wait_waits_for_a_callback_of_another_thread() {
 }
 
 #[test]
+fn wait_waits_for_what_another_thread_takes_out_by_the_shard() {
+    let tag = Tag(1);
+    type Removal = fn(&Cache<u64, u64>, Tag);
+    let removals: [Removal; 2] =
+        [|cache, _| cache.retain(|_, _| false), |cache, tag| _ = cache.remove_tag(tag)];
+    for (removal, slack) in removals.into_iter().flat_map(|removal| [(removal, 0), (removal, 100)]) {
+        watchdog(move || {
+            let (enter, entered) = channel();
+            let (open, gate) = channel::<()>();
+            let (enter, gate) = (Mutex::new(enter), Mutex::new(gate));
+            let waited = AtomicBool::new(false);
+            let cache: Cache<u64, u64> = Cache::builder(1000, 10)
+                .slack(slack)
+                .maintenance(Maintenance::Manual)
+                .listener(move |_| {
+                    lock(&enter).send(()).unwrap();
+                    _ = lock(&gate).recv();
+                })
+                .build()
+                .unwrap();
+            cache.try_insert_with(1, 1, 1, InsertOptions { tag: Some(tag), ..Default::default() }).unwrap();
+            cache.wait().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| removal(&cache, tag));
+                entered.recv().unwrap();
+                assert!(!cache.contains_key(&1));
+                scope.spawn(|| {
+                    cache.wait().unwrap();
+                    waited.store(true, Ordering::SeqCst);
+                });
+                thread::sleep(Duration::from_millis(30));
+                let is_early = waited.load(Ordering::SeqCst);
+                drop(open);
+                assert!(!is_early, "wait() returned before the delivery that it waits for");
+            });
+            settle(&cache);
+        });
+    }
+}
+
+#[test]
 fn handles_hold_no_lock() {
     watchdog(|| {
         let cache: Cache<u64, Arc<u64>> = Cache::new(1000, 100).unwrap();
@@ -432,4 +476,37 @@ fn handles_hold_no_lock() {
         assert_eq!(*value, 1, "a value outlives its entry");
         settle(&cache);
     });
+}
+
+/// A batch of updates that cost less sets cost free shard by shard, all at once: what its callbacks do finds that room.
+#[test]
+fn a_callback_of_a_batch_has_the_room_that_the_batch_set_free() {
+    for slack in [0, 1] {
+        watchdog(move || {
+            let slot: Slot<Cache<(u64, u64), u64, Literal>> = Arc::default();
+            let (listening, clock) = (slot.clone(), ManualClock::new());
+            let cache = Cache::builder(1000, 30)
+                .slack(slack)
+                .policy(PolicyKind::Fifo)
+                .maintenance(Maintenance::Inline)
+                .clock(clock.clone())
+                .key_hasher(Literal)
+                .listener(move |event: Event<u64>| {
+                    if let (Cause::Expired, Some(cache)) = (event.cause, handle(&listening)) {
+                        assert!(cache.insert((100, 100), 100, 20));
+                    }
+                })
+                .build()
+                .unwrap();
+            *lock(&slot) = Some(cache.clone());
+            assert!(cache.insert((1, 1), 1, 10) && cache.insert((2, 2), 2, 10));
+            assert!(cache.insert_with_ttl((3, 3), 3, 10, Duration::from_secs(1)));
+            clock.advance(Duration::from_secs(2));
+            let updated = cache.insert_many([((1, 1), 1, 5), ((2, 2), 2, 5)]);
+            assert!(updated.iter().all(Result::is_ok));
+            lock(&slot).take();
+            settle(&cache);
+            assert!(cache.contains_key(&(100, 100)) && cache.stats().callback_panics == 0);
+        });
+    }
 }

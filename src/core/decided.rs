@@ -52,7 +52,7 @@ impl<V> Core<V> {
         };
         let refusal = match outcome {
             Some(Ok((updated, old))) => {
-                old.into_iter().for_each(|old| self.depart(old));
+                old.into_iter().for_each(|old| self.let_go(request, old));
                 return Ok(updated);
             }
             Some(Err(refusal)) => refusal,

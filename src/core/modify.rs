@@ -301,6 +301,7 @@ impl<V> Core<V> {
         let number = self.store.shard_of(request.key.index);
         // A listener may ask for the key: it is called when the flight has landed.
         self.delivering_after(|| {
+            let _landing = lead.landing();
             self.give_back(number, freed);
             if let Some(logged) = logged {
                 self.after_write(number, logged);

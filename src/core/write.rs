@@ -193,7 +193,7 @@ impl<V> Core<V> {
         match self.write_planned(&mut shard, request, &plan, value) {
             Ok(written) => {
                 drop(shard);
-                Attempt::Written { updated: self.finish_write(written) }
+                Attempt::Written { updated: self.finish_write(request, written) }
             }
             Err((value, growth)) => {
                 no_room(&mut shard);
@@ -232,13 +232,23 @@ impl<V> Core<V> {
 
     /// What a write leaves to be done when the lock is given back. Returns whether a live row was replaced.
     #[inline]
-    fn finish_write(&self, mut written: Written<V>) -> bool {
+    fn finish_write(&self, request: &Request, mut written: Written<V>) -> bool {
         let old = self.settle_write(&mut written);
         // Last, as a destructor may panic.
         if let Some(old) = old {
-            self.depart(old);
+            self.let_go(request, old);
         }
         written.updated
+    }
+
+    /// Delivers or drops what a write displaced: what a load displaced, when its flight has landed.
+    #[inline]
+    pub(super) fn let_go(&self, request: &Request, old: Departed<V>) {
+        if request.flight.is_some() {
+            self.deliver(vec![old]);
+        } else {
+            self.depart(old);
+        }
     }
 
     /// The same, but for what was displaced.

@@ -169,7 +169,8 @@ impl<V> Core<V> {
         lead.span = trace::load(self.name(), key.index);
         self.count(Count::Loads, 1);
         self.count(Count::Refreshes, u64::from(lead.is_refresh));
-        seen.retime.inspect(|retime| self.retime(retime));
+        // A listener may ask for the very key: what leaves by this is delivered when the flight has landed, or by the next turn.
+        seen.retime.inspect(|retime| self.deferring(|| self.retime(retime)));
         Boarding::Leads { lead, old: seen.value }
     }
 
@@ -358,8 +359,10 @@ impl<'a, V> Lead<'a, V> {
 
     /// Gives an error to all who joined and to the caller.
     pub(crate) fn fail<E: Send + Sync + 'static>(self, error: E) -> Arc<E> {
+        let core = self.core.clone();
         let error = Arc::new(error);
         self.fail_with(Arc::clone(&error));
+        core.catch_up();
         error
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, Event, Loaded, Maintenance, Reservation};
+use tollgate::{Builder, Cache, Cause, Event, Expiry, Lifespan, Living, Loaded, Maintenance, Reservation};
 
 const MODES: [Maintenance; 3] = [Maintenance::Thread, Maintenance::Inline, Maintenance::Manual];
 /// Loads are the same for threads and tasks, but for where a caller waits.
@@ -289,5 +289,44 @@ fn a_load_that_is_dropped_may_ask_for_its_key() {
         let load = |missing: Vec<&u64>| AskingLoad { outcome: Some(quiet(missing)), _asks: asks() };
         assert!(Caller::ByHand.run(cache.get_many_or_load_async(&KEYS, load)).is_ok());
         end(&slot, &cache);
+    });
+}
+
+/// Whoever reads an entry is the last to do so.
+struct ReadOnce;
+
+impl Expiry<Asks> for ReadOnce {
+    fn after_read(&self, _entry: &Living<'_, Asks>) -> Lifespan {
+        Lifespan::For(Duration::ZERO)
+    }
+}
+
+#[test]
+fn a_listener_may_ask_for_a_key_that_expires_while_its_refresh_begins() {
+    everywhere(|caller, mode| {
+        for many in [true, false] {
+            let (slot, clock, heard) = (Slot::default(), ManualClock::new(), Arc::new(AtomicU64::new(0)));
+            let (listening, hearing) = (slot.clone(), heard.clone());
+            let listener = move |event: Event<Asks>| {
+                if event.cause == Cause::Expired && hearing.fetch_add(1, Ordering::Relaxed) == 0 {
+                    ask(&listening, &KEYS);
+                }
+            };
+            let builder = small(9, mode).clock(clock.clone()).refresh_after(AGE).expiry(ReadOnce);
+            let cache = built(&slot, builder.listener(listener));
+            cache.insert(1, Asks::default(), 1);
+            settle(&cache);
+            clock.advance(AGE);
+            if many {
+                assert!(batch(caller, &cache, &KEYS, quiet).is_ok());
+            } else {
+                drop(cache.get_or_insert_with(&1, 1, Asks::default));
+            }
+            if mode == Maintenance::Inline {
+                assert!(heard.load(Ordering::Relaxed) > 0, "told by the end of the call");
+            }
+            assert_eq!(cache.stats().refreshes, 1);
+            end(&slot, &cache);
+        }
     });
 }

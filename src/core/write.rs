@@ -170,7 +170,7 @@ impl<V> Core<V> {
     }
 
     /// Writes into the shard of the request, which the caller has locked. If there is no room, `no_room` is called before the lock
-    /// is given back.
+    /// is given back, with the value in hand: no user code may run in it.
     pub(super) fn write_locked(
         &self,
         mut shard: RwLockWriteGuard<'_, Shard<V>>,

@@ -40,7 +40,7 @@ pub(super) struct Plan {
     /// Its cost; 0 if there is none.
     pub(super) old_cost: u64,
     /// What its departure will be called.
-    displaced: Cause,
+    pub(super) displaced: Cause,
     pub(super) deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,

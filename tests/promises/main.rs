@@ -7,6 +7,7 @@ mod common;
 
 mod accounting;
 mod budget;
+mod causes;
 mod costs;
 mod keys;
 mod lifecycle;

@@ -13,7 +13,7 @@
 //! | state | set by | then |
 //! |---|---|---|
 //! | aloft, listed | the leader, under the shard's lock | callers join it |
-//! | aloft, overtaken | a writer of the key, `remove`, `clear`, under the shard's lock | nobody joins; those who have joined wait on |
+//! | aloft, overtaken | a writer of the key, `remove`, `clear`, and whoever asks for the key on the very thread that lands it, under the shard's lock | nobody joins; those who have joined wait on |
 //! | landed | the leader, once, after it is listed no more | everybody who has joined is woken |
 //!
 //! A flight lands however its load ends: with a value or an error, which all who joined receive, or *abandoned*, by a

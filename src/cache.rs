@@ -51,12 +51,17 @@ use std::time::Duration;
 ///
 /// # Blocking
 /// Reads take one shard's lock shared, writes take it exclusively; neither is held beyond the call. A writer
-/// that finds no room runs a turn of maintenance. No method blocks on another thread's callbacks but
-/// [`wait`](Self::wait). Every method may be called from a listener or a destructor.
+/// that finds no room runs a turn of maintenance. Every method may be called from a listener or a destructor.
+///
+/// Another thread's callbacks are waited for by [`wait`](Self::wait), and by the drop of the last handle, which joins the
+/// maintenance thread: whoever drops it must hold no lock that a listener or a destructor wants. Another thread's loader is waited for by
+/// the methods that [load](#loading).
 ///
 /// # Panics
-/// A panic in a key's `Hash`, in a value's `Clone` or in a closure passed to a method fails that call and
-/// changes nothing.
+/// A panic in a key's `Hash`, in a value's `Clone` or in a closure passed to a method fails that call and harms no other. What
+/// was done before stays done: what a closure of [`update`](Self::update) or [`compute`](Self::compute) has changed in a value, what
+/// [`retain`](Self::retain) has removed, what [`insert_many`](Self::insert_many) has inserted. A value that was loaded, and whose `Clone`
+/// panics only when it is cloned for those who wait, is in the cache, though its load counts as failed.
 ///
 /// ```
 /// use tollgate::Cache;

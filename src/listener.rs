@@ -15,7 +15,8 @@ pub enum Cause {
     Expired,
     /// A later insert for the same key took its place.
     Replaced,
-    /// [`retain`](crate::Cache::retain) dropped it. (`remove` hands the value to its caller instead.)
+    /// [`retain`](crate::Cache::retain) or [`remove_tag`](crate::Cache::remove_tag) dropped it, or [`compute`](crate::Cache::compute) replaced it
+    /// by what needed more room. (`remove`, `remove_many` and a `compute` that removes hand the value to their caller instead.)
     Removed,
     /// [`clear`](crate::Cache::clear) dropped it.
     Cleared,

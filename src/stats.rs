@@ -13,7 +13,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Reads (`get`, `get_with`) that found a value.
+    /// Reads (`get`, `get_with`, `get_many`, and the methods that load) that found a value.
     pub hits: u64,
     /// Reads that found none.
     pub misses: u64,
@@ -21,7 +21,7 @@ pub struct Stats {
     pub inserts: u64,
     /// Their cost.
     pub inserted_cost: u64,
-    /// Values accepted in the place of a live entry of the same key.
+    /// Values accepted in the place of a live entry of the same key, and entries that `update` or `compute` changed, kept or gave another cost.
     pub updates: u64,
     /// Their cost.
     pub updated_cost: u64,
@@ -53,7 +53,7 @@ pub struct Stats {
     pub expirations: u64,
     /// Their cost.
     pub expired_cost: u64,
-    /// Entries removed by `remove` or `retain`.
+    /// Entries removed by `remove`, `remove_many`, `retain`, `remove_tag` or `compute`.
     pub removals: u64,
     /// Their cost.
     pub removed_cost: u64,
@@ -77,7 +77,8 @@ pub struct Stats {
     pub loads_failed: u64,
     /// Of these, those that ended without an error: by a panic, or because a future or a reservation was dropped.
     pub loads_abandoned: u64,
-    /// Of these, those whose value was not kept, because the key was written, removed or cleared meanwhile.
+    /// Values that were not kept, because the key was written, removed or cleared meanwhile: of loads, and of a `compute` that
+    /// had to make room.
     pub loads_overtaken: u64,
     /// Of the loads, refreshes: those of keys that had a value, which was due or stale.
     pub refreshes: u64,

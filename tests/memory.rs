@@ -62,12 +62,12 @@ fn what_is_not_needed_any_more_is_given_back() {
         (0..ENTRIES).for_each(|key| _ = cache.insert_with_ttl(key, key, 1, Duration::from_secs(3600)));
     };
     for policy in [PolicyKind::Fifo, PolicyKind::HitDensity] {
-        let retained = full_and_after(policy.clone(), plain, |cache| _ = cache.retain(|_, _| false));
-        let mortals = full_and_after(policy.clone(), mortal, |cache| _ = cache.retain(|_, _| false));
+        let retained = full_and_after(policy.clone(), plain, |cache| cache.retain(|_, _| false));
+        let mortals = full_and_after(policy.clone(), mortal, |cache| cache.retain(|_, _| false));
         let one_by_one = full_and_after(policy.clone(), plain, |cache| {
             (0..ENTRIES).for_each(|key| _ = cache.remove(&key))
         });
-        let shed = full_and_after(policy.clone(), plain, |cache| _ = cache.set_max_cost(1));
+        let shed = full_and_after(policy.clone(), plain, |cache| cache.set_max_cost(1));
         for (way, (full, after)) in [
             ("retain", retained),
             ("retain, with deadlines", mortals),

@@ -29,7 +29,8 @@ use std::sync::Arc;
 /// `retain`, which judges entries that exist.
 ///
 /// **Loaders** run with no lock held and may call any method of the cache, also load other keys. A loader that asks for
-/// the key that it is loading would wait for itself: that panics, and so fails the load. Loaders that wait for each other across
+/// the key that it is loading would wait for itself: that panics, and so fails the load. A listener that asks for it, and is
+/// called on the loader's thread because the loader has called the cache, panics too; that is counted, and fails nothing else. Loaders that wait for each other across
 /// threads (A needs B, while B needs A) wait for ever, as with any lock.
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// The value of a key; if there is none, what `load` returns, inserted with `cost` (0 is the weigher's, or 1).

@@ -31,6 +31,10 @@ pub enum Computed<V> {
 impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// Changes a value in place, if there is one; returns whether there was. Cost and deadline stay.
     ///
+    /// # Blocking
+    /// What `change` drops, it drops under the lock: an old value by an assignment, and all that it has captured. A destructor that calls this cache
+    /// then waits for itself. Take such a value out (`std::mem::replace`), and drop it after the call.
+    ///
     /// # Panics
     /// If `change` does; the value is then as `change` left it.
     ///
@@ -58,6 +62,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     ///
     /// A put is an insert: it starts a new time to live, and `replace_if` is asked. A cost of 0 asks the weigher, here under the
     /// lock.
+    ///
+    /// What `choose` drops is dropped under the lock, as by [`update`](Self::update).
     ///
     /// If a larger cost finds no room, room is made after the lock was given back. The old entry leaves first (a replaced
     /// value goes to the listener as [`Removed`](crate::Cause::Removed)), so that whoever comes in between finds none, as after an eviction.

@@ -53,7 +53,7 @@ impl<V> Core<V> {
         };
         let refusal = match outcome {
             Some(Ok((updated, old))) => {
-                old.into_iter().for_each(|old| self.depart(old));
+                old.into_iter().for_each(|old| self.let_go(request, old));
                 return Ok(updated);
             }
             Some(Err(refusal)) => refusal,
@@ -144,12 +144,13 @@ impl<V> Core<V> {
             return Try::Done(Err(AtOnce::Rejected));
         }
         if !self.budget.transfer(freed.1 + plan.old_cost, request.cost) {
-            if plan.is_update() && shard.pins.has(index) {
+            if shard.pins.has(index) {
                 self.tell_again(index, &plan, &mut shard, decisions, departed, &mut freed);
                 return Try::NoRoom;
             }
             if let Some(place) = shard.place_of(index) {
-                departed.push(Departed::new(shard.remove(place), Cause::Evicted));
+                let cause = if plan.is_update() { Cause::Evicted } else { plan.displaced };
+                departed.push(Departed::new(shard.remove(place), cause));
                 freed.1 += plan.old_cost;
             }
             decisions.births.take(index);
@@ -169,7 +170,7 @@ impl<V> Core<V> {
         Try::Done(Ok((plan.is_update(), old)))
     }
 
-    /// Takes back what the engine was told of an update of a pinned row, which stays as it is: nobody may take it.
+    /// Takes back what the engine was told of a row in the place of a pinned one, which stays as it is: nobody may take it.
     #[cold]
     fn tell_again(
         &self,

@@ -252,11 +252,16 @@ impl<V> Core<V> {
         let outcome = job();
         if marked.is_some() {
             drop(marked);
-            if self.has_deferred() {
-                self.deliver(Vec::new(), None);
-            }
+            self.catch_up();
         }
         outcome
+    }
+
+    /// Delivers what was deferred, unless the thread is inside a callback.
+    pub(super) fn catch_up(&self) {
+        if self.has_deferred() {
+            self.deliver(Vec::new(), None);
+        }
     }
 
     fn deliver_one(&self, gone: Departed<V>) {

@@ -5,7 +5,7 @@
 
 use super::{Core, Count, Lifetime, Pinning, Request};
 use crate::error::InsertError;
-use crate::flight::{Aboard, Flight, Outcome};
+use crate::flight::{Aboard, Flight, Outcome, Stage};
 use crate::key::KeyHash;
 use crate::store::Tag;
 use crate::sync;
@@ -152,9 +152,14 @@ impl<V> Core<V> {
             return Boarding::Present(self.serve(seen));
         }
         if let (None, Some(flight)) = (&seen.value, seen.flight.take()) {
-            drop(shard);
-            assert!(!Aboard::is(flight.id()), "{RECURSION}");
-            return Boarding::Joined(flight);
+            let stage = Aboard::stage(flight.id());
+            if stage != Some(Stage::Landing) {
+                drop(shard);
+                assert!(stage.is_none(), "{RECURSION}");
+                return Boarding::Joined(flight);
+            }
+            // It would wait for itself: it loads once more instead, and what it was about to write is out of date.
+            shard.loads.overtake(key);
         }
         let flight = shard.loads.begin(key);
         drop(shard);
@@ -164,7 +169,8 @@ impl<V> Core<V> {
         lead.span = trace::load(self.name(), key.index);
         self.count(Count::Loads, 1);
         self.count(Count::Refreshes, u64::from(lead.is_refresh));
-        seen.retime.inspect(|retime| self.retime(retime));
+        // A listener may ask for the very key: what leaves by this is delivered when the flight has landed, or by the next turn.
+        seen.retime.inspect(|retime| self.deferring(|| self.retime(retime)));
         Boarding::Leads { lead, old: seen.value }
     }
 
@@ -221,6 +227,8 @@ impl<V> Core<V> {
     {
         let key = lead.key();
         let mut load = pin!(load);
+        // Dropped before all else, if the load panics or is cancelled: destructors may ask for the key.
+        let lead = lead;
         match lead.run(load.as_mut()).await {
             Ok(loaded) => Ok(lead.land(loaded)),
             Err(error) => {
@@ -240,7 +248,11 @@ impl<V> Core<V> {
         loop {
             match self.board(key) {
                 Boarding::Present(value) => return Ok(value),
-                Boarding::Leads { lead, .. } => return Err(lead),
+                Boarding::Leads { lead, old } => {
+                    let _landing = lead.landing();
+                    drop(old);
+                    return Err(lead);
+                }
                 Boarding::Joined(flight) => {
                     if let Outcome::Loaded(value) = &*flight.landing().await {
                         return Ok(value.clone());
@@ -287,7 +299,12 @@ impl<'a, V> Lead<'a, V> {
 
     /// Marks that this thread is running the load.
     pub(super) fn aboard(&self) -> Aboard {
-        Aboard::new(self.flight().id())
+        Aboard::new(self.flight().id(), Stage::Loading)
+    }
+
+    /// Marks that this thread is landing the flight: whoever asks for the key on it does not wait.
+    pub(super) fn landing(&self) -> Aboard {
+        Aboard::new(self.flight().id(), Stage::Landing)
     }
 
     /// Offers what was loaded to the cache, unless the flight was overtaken, and gives it to all who joined and to the caller.
@@ -297,18 +314,21 @@ impl<'a, V> Lead<'a, V> {
     {
         // A listener may ask for the very key: it is called when the flight has landed.
         let core = self.core.clone();
-        self.span.ended(trace::End::Loaded);
-        let (kept, refused) = core.delivering_after(|| self.commit(loaded));
+        let (kept, refused) = core.delivering_after(|| {
+            let _landing = self.landing();
+            self.commit(loaded)
+        });
         // Its destructor may ask for the very key, too.
         drop(refused);
         kept
     }
 
-    /// What was loaded, and once more if the cache did not take it.
-    fn commit(&mut self, loaded: Loaded<V>) -> (V, Option<InsertError<V>>)
+    /// What was loaded, and once more if the cache did not take it: to be dropped when the caller leads no flight any more.
+    pub(super) fn commit(&mut self, loaded: Loaded<V>) -> (V, Option<InsertError<V>>)
     where
         V: Clone,
     {
+        self.span.ended(trace::End::Loaded);
         let Loaded { value, cost, time_to_live, tag, pinned } = loaded;
         let kept = value.clone();
         let flight = self.flight();
@@ -339,8 +359,10 @@ impl<'a, V> Lead<'a, V> {
 
     /// Gives an error to all who joined and to the caller.
     pub(crate) fn fail<E: Send + Sync + 'static>(self, error: E) -> Arc<E> {
+        let core = self.core.clone();
         let error = Arc::new(error);
         self.fail_with(Arc::clone(&error));
+        core.catch_up();
         error
     }
 

@@ -2,22 +2,26 @@
 //!
 //! A caller boards every key before it loads any, lands all that it leads, and only then waits for what others load. Nobody who holds a
 //! flight waits for another's, so that two callers with overlapping keys cannot wait for each other.
+//!
+//! Nor does user code that might ask for a key run on the caller's thread meanwhile, but for the load itself: what leaves the cache is
+//! delivered, and whatever has a destructor is dropped, when all flights have landed. Hence the order of declarations: what is declared
+//! last is dropped first, also by a panic and by a caller who cancels, and that is the flights.
 
 use super::load::{Boarding, Lead, Loaded};
 use super::{Core, Count};
+use crate::error::InsertError;
 use crate::flight::{Aboard, Outcome};
 use crate::key::KeyHash;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::vec;
 
 /// A key that this caller is to load.
 struct Led<'a, V> {
     /// Which of the keys.
     at: usize,
     lead: Lead<'a, V>,
-    /// The value that is to be refreshed, if there is one.
-    old: Option<V>,
 }
 
 impl<V: Clone> Core<V> {
@@ -36,16 +40,25 @@ impl<V: Clone> Core<V> {
         let groups = missing(keys, &found);
         let mut left: Vec<usize> = groups.iter().map(|group| group[0]).collect();
         while !left.is_empty() {
-            let (mut leads, mut joined) = (Vec::new(), Vec::new());
-            for at in left.drain(..) {
-                match self.board(keys[at]) {
-                    Boarding::Present(value) => found[at] = Some(value),
-                    Boarding::Joined(flight) => joined.push((at, flight)),
-                    Boarding::Leads { lead, old } => leads.push(Led { at, lead, old }),
+            let (mut joined, mut olds) = (Vec::new(), Vec::new());
+            let mut leads = Vec::new();
+            // To board a key may take a turn.
+            self.deferring(|| {
+                for at in left.drain(..) {
+                    match self.board(keys[at]) {
+                        Boarding::Present(value) => found[at] = Some(value),
+                        Boarding::Joined(flight) => joined.push((at, flight)),
+                        Boarding::Leads { lead, old } => {
+                            leads.push(Led { at, lead });
+                            olds.push(old);
+                        }
+                    }
                 }
-            }
-            if !leads.is_empty() {
-                self.lead_many(leads, &mut load, &mut found).await?;
+            });
+            if leads.is_empty() {
+                self.catch_up();
+            } else {
+                self.lead_many(leads, olds, &mut load, &mut found).await?;
             }
             for (at, flight) in joined {
                 match &*flight.landing().await {
@@ -73,10 +86,11 @@ impl<V: Clone> Core<V> {
         }
     }
 
-    /// Loads in the caller's own time. If that fails, old values do, if every key has one.
+    /// Loads in the caller's own time. If that fails, `olds` do, the values that are to be refreshed, if every key has one.
     async fn lead_many<E, F>(
         &self,
         leads: Vec<Led<'_, V>>,
+        olds: Vec<Option<V>>,
         load: &mut impl FnMut(Vec<usize>) -> F,
         found: &mut [Option<V>],
     ) -> Result<(), Arc<E>>
@@ -84,36 +98,29 @@ impl<V: Clone> Core<V> {
         E: Send + Sync + 'static,
         F: Future<Output = Result<Vec<Loaded<V>>, E>>,
     {
-        let outcome = {
-            let loading = {
-                let _aboard = aboard(&leads);
-                load(leads.iter().map(|led| led.at).collect())
-            };
-            let mut loading = pin!(loading);
-            poll_fn(|context| {
-                let _aboard = aboard(&leads);
-                loading.as_mut().poll(context)
-            })
-            .await
+        let loading = {
+            let _aboard = aboard(&leads);
+            load(leads.iter().map(|led| led.at).collect())
         };
+        let mut loading = pin!(loading);
+        let leads = leads;
+        let outcome = poll_fn(|context| {
+            let _aboard = aboard(&leads);
+            loading.as_mut().poll(context)
+        })
+        .await;
         match outcome {
             Ok(loaded) => {
-                assert_eq!(
-                    loaded.len(),
-                    leads.len(),
-                    "a load brings one value for each key that it was asked for"
-                );
-                for (led, loaded) in leads.into_iter().zip(loaded) {
-                    found[led.at] = Some(led.lead.land(loaded));
-                }
+                let (mut loaded, mut refused) = (loaded.into_iter(), Vec::new());
+                self.delivering_after(|| land_all(leads, &mut loaded, found, &mut refused));
                 Ok(())
             }
             Err(error) => {
                 let error = Arc::new(error);
+                let failed = fail_all(leads, &error);
+                self.catch_up();
                 let mut is_made_up_for = true;
-                for Led { at, lead, old } in leads {
-                    let key = lead.key();
-                    lead.fail_with(Arc::clone(&error));
+                for ((at, key), old) in failed.into_iter().zip(olds) {
                     let old = old.inspect(|_| self.count(Count::ServedStale, 1));
                     found[at] = old.or_else(|| self.instead_of_error(key));
                     is_made_up_for &= found[at].is_some();
@@ -122,6 +129,34 @@ impl<V: Clone> Core<V> {
             }
         }
     }
+}
+
+/// Lands every flight with what was loaded for it. What the cache did not take goes to `refused`.
+fn land_all<V: Clone>(
+    leads: Vec<Led<'_, V>>,
+    loaded: &mut vec::IntoIter<Loaded<V>>,
+    found: &mut [Option<V>],
+    refused: &mut Vec<InsertError<V>>,
+) {
+    assert_eq!(loaded.len(), leads.len(), "a load brings one value for each key that it was asked for");
+    // The first to land is marked last, so that its mark goes when it has landed.
+    let mut landing: Vec<Aboard> = leads.iter().rev().map(|led| led.lead.landing()).collect();
+    for (Led { at, mut lead }, loaded) in leads.into_iter().zip(loaded) {
+        let (kept, back) = lead.commit(loaded);
+        landing.pop();
+        found[at] = Some(kept);
+        refused.extend(back);
+    }
+}
+
+/// Gives an error to all who joined. Tells which keys that were.
+fn fail_all<V, E: Send + Sync + 'static>(leads: Vec<Led<'_, V>>, error: &Arc<E>) -> Vec<(usize, KeyHash)> {
+    let fail = |Led { at, lead }: Led<'_, V>| {
+        let key = lead.key();
+        lead.fail_with(Arc::clone(error));
+        (at, key)
+    };
+    leads.into_iter().map(fail).collect()
 }
 
 /// The positions of what was not found, those of equal keys together.

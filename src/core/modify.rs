@@ -84,7 +84,7 @@ impl<V> Core<V> {
             shard.loads.overtake(key);
         }
         match (choose(place.map(|place| &mut shard.at_mut(place).value)), place) {
-            (Op::Put { value, cost }, _) => self.put_computed(shard, key, cost, value),
+            (Op::Put { value, cost }, _) => self.put_computed(shard, place, key, cost, value),
             (Op::Remove, None) => {
                 shard.loads.overtake(key);
                 // A value past its time may be there still, and be served by the methods that load.
@@ -159,9 +159,11 @@ impl<V> Core<V> {
         (row, logged)
     }
 
+    /// Writes what takes the place of the live row that was computed with, if there is one.
     fn put_computed(
         &self,
         shard: Held<'_, V>,
+        place: Option<Place>,
         key: KeyHash,
         cost: u64,
         value: V,
@@ -190,7 +192,6 @@ impl<V> Core<V> {
         };
         let mut vacated = None;
         let attempt = self.write_locked(shard, &request, value, |shard| {
-            let place = self.live(shard, key);
             let was_pinned = place.is_some() && shard.pins.has(key.index);
             let gone = place.map(|place| self.take_out(shard, place));
             vacated = Some(self.vacate(shard, key, gone, was_pinned));
@@ -301,6 +302,7 @@ impl<V> Core<V> {
         let number = self.store.shard_of(request.key.index);
         // A listener may ask for the key: it is called when the flight has landed.
         self.delivering_after(|| {
+            let _landing = lead.landing();
             self.give_back(number, freed);
             if let Some(logged) = logged {
                 self.after_write(number, logged);

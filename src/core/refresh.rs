@@ -92,6 +92,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                 return;
             }
             let mut load = pin!(load);
+            // See `lead`.
+            let lead = lead;
             match lead.run(load.as_mut()).await {
                 _ if lead.is_off() => {}
                 Ok(loaded) => drop(lead.land(loaded)),

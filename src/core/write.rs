@@ -40,7 +40,7 @@ pub(super) struct Plan {
     /// Its cost; 0 if there is none.
     pub(super) old_cost: u64,
     /// What its departure will be called.
-    displaced: Cause,
+    pub(super) displaced: Cause,
     pub(super) deadline: u64,
     /// Whether nothing changes but the value.
     quiet: bool,
@@ -177,7 +177,7 @@ impl<V> Core<V> {
     }
 
     /// Writes into the shard of the request, which the caller has locked. If there is no room, `no_room` is called before the lock
-    /// is given back.
+    /// is given back, with the value in hand: no user code may run in it.
     pub(super) fn write_locked(
         &self,
         mut shard: RwLockWriteGuard<'_, Shard<V>>,
@@ -200,7 +200,7 @@ impl<V> Core<V> {
         match self.write_planned(&mut shard, request, &plan, value) {
             Ok(written) => {
                 drop(shard);
-                Attempt::Written { updated: self.finish_write(written) }
+                Attempt::Written { updated: self.finish_write(request, written) }
             }
             Err((value, growth)) => {
                 no_room(&mut shard);
@@ -239,13 +239,23 @@ impl<V> Core<V> {
 
     /// What a write leaves to be done when the lock is given back. Returns whether a live row was replaced.
     #[inline]
-    fn finish_write(&self, mut written: Written<V>) -> bool {
+    fn finish_write(&self, request: &Request, mut written: Written<V>) -> bool {
         let old = self.settle_write(&mut written);
         // Last, as a destructor may panic.
         if let Some(old) = old {
-            self.depart(old);
+            self.let_go(request, old);
         }
         written.updated
+    }
+
+    /// Delivers or drops what a write displaced: what a load displaced, when its flight has landed.
+    #[inline]
+    pub(super) fn let_go(&self, request: &Request, old: Departed<V>) {
+        if request.flight.is_some() {
+            self.deliver(vec![old], None);
+        } else {
+            self.depart(old);
+        }
     }
 
     /// The same, but for what was displaced.

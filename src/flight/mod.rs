@@ -13,7 +13,7 @@
 //! | state | set by | then |
 //! |---|---|---|
 //! | aloft, listed | the leader, under the shard's lock | callers join it |
-//! | aloft, overtaken | a writer of the key, `remove`, `clear`, under the shard's lock | nobody joins; those who have joined wait on |
+//! | aloft, overtaken | a writer of the key, `remove`, `clear`, and whoever asks for the key on the very thread that lands it, under the shard's lock | nobody joins; those who have joined wait on |
 //! | landed | the leader, once, after it is listed no more | everybody who has joined is woken |
 //!
 //! A flight lands however its load ends: with a value or an error, which all who joined receive, or *abandoned*, by a
@@ -184,23 +184,35 @@ impl<V> Drop for Landing<'_, V> {
 }
 
 thread_local! {
-    /// The flights whose loads are running on this thread now, the innermost last.
-    static ABOARD: RefCell<Vec<FlightId>> = const { RefCell::new(Vec::new()) };
+    /// The flights that this thread is busy with now, the innermost last.
+    static ABOARD: RefCell<Vec<(FlightId, Stage)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Marks that the thread is running the load of a flight, until dropped.
+/// What a thread does with a flight that it leads. For it to wait for the flight would be for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It runs the load.
+    Loading,
+    /// It writes what was loaded. User code runs even here: a weigher, say, or a destructor if that panics.
+    Landing,
+}
+
+/// Marks that the thread is busy with a flight, until dropped. The last to be made is the first to be dropped.
 pub(crate) struct Aboard(());
 
 impl Aboard {
-    pub(crate) fn new(flight: FlightId) -> Self {
-        let _ = ABOARD.try_with(|aboard| aboard.borrow_mut().push(flight));
+    pub(crate) fn new(flight: FlightId, stage: Stage) -> Self {
+        let _ = ABOARD.try_with(|aboard| aboard.borrow_mut().push((flight, stage)));
         Self(())
     }
 
-    /// Whether this thread is running the load of that flight: to wait for it would be for ever.
-    pub(crate) fn is(flight: FlightId) -> bool {
+    /// What this thread does with that flight, if anything.
+    pub(crate) fn stage(flight: FlightId) -> Option<Stage> {
         // A thread whose locals are gone is running destructors, and no load.
-        ABOARD.try_with(|aboard| aboard.borrow().contains(&flight)).unwrap_or(false)
+        let find = |aboard: &RefCell<Vec<(FlightId, Stage)>>| {
+            aboard.borrow().iter().find(|&&(id, _)| id == flight).map(|&(_, stage)| stage)
+        };
+        ABOARD.try_with(find).ok().flatten()
     }
 }
 

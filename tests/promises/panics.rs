@@ -4,13 +4,13 @@ use crate::common::{
     Books, Literal, OnDrop, audit_to_the_end, eventually, hush, panics, planted_panic, settle, watchdog,
 };
 use std::hash::{Hash, Hasher};
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock, SystemClock};
 use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
-use tollgate::{Cache, Event, InsertError, Maintenance, SharedProcessor};
+use tollgate::{Cache, Event, InsertError, Maintenance, Op, SharedProcessor};
 
 /// The cache takes inserts, decides, announces nothing odd, and agrees with itself.
 fn still_works<V: Send + Sync + 'static>(cache: &Cache<u64, V>, value: impl Fn() -> V) {
@@ -288,6 +288,49 @@ fn a_clock_that_panics_once_ends_no_processor() {
         for cache in caches {
             settle(&cache);
             assert_eq!(cache.stats().expirations, 4);
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_panics_while_a_compute_finds_no_room_drops_the_value_with_no_lock_held() {
+    /// Panics once, after so many looks.
+    #[derive(Clone, Default)]
+    struct Fused(Arc<AtomicU64>);
+    impl tollgate::clock::Clock for Fused {
+        fn now(&self) -> Duration {
+            let left = self.0.load(Ordering::SeqCst);
+            self.0.store(left.saturating_sub(1), Ordering::SeqCst);
+            if left == 1 {
+                planted_panic();
+            }
+            Duration::ZERO
+        }
+    }
+    hush();
+    watchdog(|| {
+        for looks in 1..20 {
+            let clock = Fused::default();
+            let cache = Cache::builder(100, 10)
+                .slack(0)
+                .maintenance(Maintenance::Manual)
+                .clock(clock.clone())
+                .time_to_live(Duration::from_secs(1))
+                .build()
+                .unwrap();
+            cache.insert(1, OnDrop::idle(), 1);
+            cache.insert(2, OnDrop::idle(), 9);
+            settle(&cache);
+            let other = cache.clone();
+            let value = OnDrop::new(move || _ = other.contains_key(&1));
+            clock.0.store(looks, Ordering::SeqCst);
+            let compute = || cache.compute(&1, |_| Op::Put { value, cost: 5 });
+            let outcome = catch_unwind(AssertUnwindSafe(compute));
+            let panicked = clock.0.swap(0, Ordering::SeqCst) == 0;
+            assert!(panicked || outcome.is_ok());
+            drop(outcome);
+            cache.clear();
+            still_works(&cache, OnDrop::idle);
         }
     });
 }

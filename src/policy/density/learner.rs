@@ -112,7 +112,7 @@ impl Learner {
                 }
             }
         }
-        self.respect_frequency(&classes);
+        self.respect_frequency();
     }
 
     /// How many times as dense the classes are at one age as at a later one, each class weighing as much as
@@ -149,17 +149,10 @@ impl Learner {
         3 * size_of::<Table>()
     }
 
-    /// Of two entries with equal gaps and ages, the one asked for more often is worth no less: unless it is known for certain what
-    /// it is worth, and the other is hardly known. Where blocks are read twice and never again, all who come for the second time
-    /// are done with, and none of them was asked for less often; what is assumed of such must not keep them.
-    fn respect_frequency(&mut self, classes: &[Evidence; CLASSES]) {
-        for (gap, evidence) in
-            self.density.chunks_exact_mut(FREQUENCIES).zip(classes.chunks_exact(FREQUENCIES))
-        {
+    /// Of two entries with equal gaps and ages, the one asked for more often is worth no less.
+    fn respect_frequency(&mut self) {
+        for gap in self.density.chunks_exact_mut(FREQUENCIES) {
             for frequency in 1..FREQUENCIES {
-                if evidence[frequency].outweighs(&evidence[frequency - 1]) {
-                    continue;
-                }
                 let (rarer, more) = gap.split_at_mut(frequency);
                 for (density, floor) in more[0].iter_mut().zip(rarer[frequency - 1]) {
                     *density = density.max(floor);
@@ -190,18 +183,8 @@ impl Evidence {
     }
 
     fn is_empty(&self) -> bool {
-        self.seen() == 0.0
-    }
-
-    /// How many lives were observed, if only for a while.
-    fn seen(&self) -> f32 {
-        // Everybody reached the first age.
-        self.at_risk[0]
-    }
-
-    /// Whether this is certain, and next to nothing is known of the other.
-    fn outweighs(&self, other: &Self) -> bool {
-        self.seen() >= CERTAIN && other.seen() < self.seen() * HARDLY_KNOWN
+        // Nobody reached the first age.
+        self.at_risk[0] == 0.0
     }
 
     fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
@@ -290,10 +273,6 @@ const FREQUENCY_BIAS: [f32; FREQUENCIES] = [0.6, 1.0, 1.5, 2.2, 3.0];
 const MAX_PRIOR: f32 = 0.95;
 /// No reuse is certain: what is left of an entry after all ages stays a number.
 const MAX_HAZARD: f64 = 0.999;
-/// So many lives make a class certain: tens of epochs of a class that is common.
-const CERTAIN: f32 = 4096.0;
-/// A class seen less often than another by this factor is hardly known beside it.
-const HARDLY_KNOWN: f32 = 0.1;
 /// What a count weighs after one more epoch.
 const FADING: f32 = 0.95;
 
@@ -372,25 +351,6 @@ mod tests {
         for bucket in 0..AGES {
             assert!(learner.density(frequent, bucket) >= learner.density(rare, bucket));
         }
-    }
-
-    #[test]
-    fn what_is_certain_is_not_overruled_by_what_is_assumed_of_the_rarer() {
-        let (rare, frequent) = (2 * FREQUENCIES as Class, 2 * FREQUENCIES as Class + 1);
-        let stranger = ((GAPS - 1) * FREQUENCIES) as Class;
-        let overruled = |lives: u32, rare_lives: u32| {
-            let mut learner = Learner::new(scale());
-            // Strangers come back, and then are done with.
-            (0..lives).for_each(|_| learner.add_reuse(stranger, scale().bucket(500)));
-            (0..lives).for_each(|_| learner.add_loss(frequent, scale().bucket(20_000)));
-            (0..rare_lives).for_each(|_| learner.add_reuse(rare, scale().bucket(500)));
-            learner.learn(scale(), std::iter::empty());
-            learner.density(frequent, 0) >= learner.density(rare, 0)
-        };
-        assert!(overruled(2000, 0), "2000 lives may be chance");
-        assert!(!overruled(6000, 0));
-        assert!(!overruled(6000, 400));
-        assert!(overruled(6000, 800), "the rarer are known as well, and come back");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use super::*;
 use crate::engine::{Effect, Engine, Verdict, Write};
 use crate::policy::PolicyKind;
-use std::cmp::Reverse;
 
 fn config(max_cost: u64) -> PolicyConfig {
     PolicyConfig { num_counters: 10 * max_cost as usize, max_cost, seed: 1, objective: Objective::Hits }
@@ -81,28 +80,6 @@ fn recency_rules_where_the_recent_come_back() {
     let mut engine = engine(300);
     let share = play(&mut engine, bursts);
     assert!(share > 0.5, "{share}; a perfect FIFO of this size has 0.66");
-}
-
-#[test]
-fn who_is_done_with_makes_room_for_who_is_not() {
-    // Two requests of three are for blocks that are read twice, at any distance up to 8000, and never again; the others for popular ones.
-    let mut due = std::collections::BinaryHeap::new();
-    let mut fresh = 1_000_000;
-    let blocks = popular(9, 10_000).enumerate().map(|(now, key)| match (now % 3, due.peek()) {
-        (0, _) => key,
-        (_, Some(&Reverse((at, block)))) if at <= now => {
-            due.pop();
-            block
-        }
-        _ => {
-            fresh += 1;
-            due.push(Reverse((now + 1 + remix(fresh) as usize % 8000, fresh)));
-            fresh
-        }
-    });
-    let mut engine = engine(4000);
-    let share = play(&mut engine, blocks.take(150_000));
-    assert!(share > 0.46, "{share}; 0.42 if those who came twice are kept as long as strangers");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn insert_into_full(cache: Fixed) -> Fixed {
     cache
 }
 
-#[library_benchmark(config = at_most(920), setup = filled)]
+#[library_benchmark(config = at_most(970), setup = filled)]
 fn remove(cache: Fixed) -> Fixed {
     keys(0).for_each(|key| _ = black_box(cache.remove(&key)));
     cache.run_pending();

@@ -294,10 +294,11 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// what had expired is reclaimed, the reads are known to the policy, and all of that has been delivered. The
     /// cost is then at most `max_cost`, whatever the load was.
     ///
-    /// What a write or removal of one key on another thread displaces is told by that thread, before its call returns.
+    /// What a write or removal of one key on another thread displaces is told by that thread, before its call returns: by a load, or
+    /// within a callback, perhaps later.
     ///
-    /// From inside a callback (of any cache) it settles the state but does not wait for other threads'
-    /// deliveries, so that two callbacks never wait for each other.
+    /// From inside a callback or a loader (of any cache) it settles the state but does not wait for other threads'
+    /// deliveries, so that a callback never waits for another, nor a load for a callback that waits for it.
     ///
     /// # Errors
     /// In a process that was forked from the one that built the cache.

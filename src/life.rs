@@ -35,7 +35,7 @@ impl LifeTimes {
     }
 }
 
-/// The life times of evicted entries, from their insertion on, whatever was written to them since: those of a sample of keys, chosen by hash.
+/// The life times of evicted entries, from their insertion on, whatever was written to them since (also if they had expired by then): those of a sample of keys, chosen by hash.
 ///
 /// ```
 /// # fn show(life: &tollgate::LifeExpectancy) {

@@ -4,7 +4,7 @@
 //! engine's mutex back. Each delivery holds a ticket that was opened *under* that mutex, so that
 //! [`wait`](crate::Cache::wait), which takes the mutex first, knows every delivery that its turn came after. The same goes for rows that an
 //! owner takes out by the shard: their ticket is opened under the lock of that shard. What a write of one key displaces is told by the
-//! thread that writes, before its call returns, and has no ticket.
+//! thread that writes, before its call returns, and has no ticket, unless the thread has to defer it.
 //!
 //! A callback may call the cache, and that call may take further rows out. Delivering those at once would
 //! recurse without end (a listener that re-inserts what was evicted), so a thread that is already delivering
@@ -14,10 +14,12 @@
 //! | the thread | `wait()` | a delivery of its own |
 //! |---|---|---|
 //! | runs no callback | waits for the tickets opened before; what of that was deferred, it delivers | at once, or deferred if it is loading or dividing |
+//! | runs a load of any cache | settles the state, waits for no ticket: a listener may wait for the load | at once |
 //! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
 
 use super::{Core, Count};
 use crate::contain::contain;
+use crate::flight::Aboard;
 use crate::key::KeyHash;
 use crate::listener::{Cause, Event};
 use crate::store::Row;
@@ -184,10 +186,10 @@ impl<V> Core<V> {
             .then(|| Ticket { deliveries: &self.deliveries, number: self.deliveries.open() })
     }
 
-    /// Blocks until the deliveries that are under way are done, unless called from inside a callback. What of them is deferred meanwhile, it
+    /// Blocks until the deliveries that are under way are done, unless called from inside a callback or a load. What of them is deferred meanwhile, it
     /// makes itself: nobody else may ever do so.
     pub(super) fn wait_for_deliveries(&self) {
-        if in_callback() {
+        if in_callback() || Aboard::is_any() {
             return;
         }
         let barrier = self.deliveries.barrier();

@@ -153,7 +153,7 @@ impl<V> Core<V> {
         }
         if let (None, Some(flight)) = (&seen.value, seen.flight.take()) {
             let stage = Aboard::stage(flight.id());
-            if stage != Some(Stage::Landing) {
+            if stage != Some(Stage::Landing) || Aboard::is_too_deep() {
                 drop(shard);
                 assert!(stage.is_none(), "{RECURSION}");
                 return Boarding::Joined(flight);

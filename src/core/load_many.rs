@@ -58,7 +58,7 @@ impl<V: Clone> Core<V> {
             if leads.is_empty() {
                 self.catch_up();
             } else {
-                self.lead_many(leads, olds, &mut load, &mut found).await?;
+                self.lead_many(olds, leads, &mut load, &mut found).await?;
             }
             for (at, flight) in joined {
                 match &*flight.landing().await {
@@ -89,8 +89,8 @@ impl<V: Clone> Core<V> {
     /// Loads in the caller's own time. If that fails, `olds` do, the values that are to be refreshed, if every key has one.
     async fn lead_many<E, F>(
         &self,
-        leads: Vec<Led<'_, V>>,
         olds: Vec<Option<V>>,
+        leads: Vec<Led<'_, V>>,
         load: &mut impl FnMut(Vec<usize>) -> F,
         found: &mut [Option<V>],
     ) -> Result<(), Arc<E>>

@@ -2,7 +2,7 @@
 //!
 //! Its share bounds all that it holds, slack included: `max_cost` is the largest whose slack fits as well.
 
-use super::{Core, Maintenance, Slack};
+use super::{Core, Maintenance, Slack, in_callback};
 use crate::share::{Member, SharedBudget};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -58,13 +58,15 @@ impl<V> Core<V> {
     }
 
     /// A turn of maintenance has ended, and no lock of ours is taken by it. Where there is a processor, it is left to that to divide: the caller may be
-    /// at work in a closure that runs under a lock of another member.
+    /// at work in a closure that runs under a lock of another member. Nor does a thread divide that delivers or defers: the callbacks of another
+    /// member would wait for what it is in the middle of. The next turn does.
     #[inline]
     pub(super) fn turned(&self) {
         if let Some(share) = self.share.get() {
             match self.settings.maintenance {
                 Maintenance::Thread if share.is_due() => self.bell.ring(),
                 Maintenance::Thread => {}
+                Maintenance::Inline | Maintenance::Manual if in_callback() => {}
                 Maintenance::Inline | Maintenance::Manual => share.turned(),
             }
         }

@@ -75,7 +75,6 @@ pub(crate) use write::Request;
 
 use crate::budget::Budget;
 use crate::clock::Ticks;
-use crate::contain::contain;
 use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
 use crate::life::LifeTimes;
@@ -88,6 +87,8 @@ use crate::store::{Idle, Store};
 use crate::sync::Mutex;
 use births::Births;
 use deliver::Deliveries;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -298,8 +299,10 @@ impl<V> Core<V> {
     }
 
     /// The time as a turn of maintenance sees it, which is not to end half-way: if the clock panics, it is still the `latest`.
+    /// What it threw is forgotten: locks are held, and it may be anything.
     fn now_or(&self, latest: Duration) -> Duration {
-        contain(|| self.now()).unwrap_or_else(|| {
+        catch_unwind(AssertUnwindSafe(|| self.now())).unwrap_or_else(|payload| {
+            forget(payload);
             self.count(Count::CallbackPanics, 1);
             latest
         })

@@ -9,6 +9,7 @@
 
 use super::{Due, Effect, Engine, Ledger, Remembered, Slot, TimerWheel, Verdict, Write};
 use crate::policy::{Departure, Keepsake};
+use crate::store::slots;
 
 /// The pinned entries.
 pub(super) struct Pins {
@@ -78,6 +79,10 @@ impl Pins {
         self.nth.swap_remove(slot as usize);
         if let Some(from) = self.ledger.swap_remove(slot) {
             self.wheel.moved(from, slot);
+        }
+        self.wheel.follow(self.ledger.len());
+        if let Some(capacity) = slots::another_capacity(self.nth.len(), self.nth.capacity()) {
+            slots::set_capacity(&mut self.nth, capacity);
         }
     }
 

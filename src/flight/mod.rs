@@ -206,6 +206,19 @@ impl Aboard {
         Self(())
     }
 
+    /// Whether this thread is busy with any flight.
+    pub(crate) fn is_any() -> bool {
+        ABOARD.try_with(|aboard| !aboard.borrow().is_empty()).unwrap_or(false)
+    }
+
+    /// Whether this thread lands flights within the landing of others, as deep as it may.
+    pub(crate) fn is_too_deep() -> bool {
+        let landing = |aboard: &RefCell<Vec<(FlightId, Stage)>>| {
+            aboard.borrow().iter().filter(|&&(_, stage)| stage == Stage::Landing).count()
+        };
+        ABOARD.try_with(landing).unwrap_or(0) > DEEPEST
+    }
+
     /// What this thread does with that flight, if anything.
     pub(crate) fn stage(flight: FlightId) -> Option<Stage> {
         // A thread whose locals are gone is running destructors, and no load.
@@ -215,6 +228,9 @@ impl Aboard {
         ABOARD.try_with(find).ok().flatten()
     }
 }
+
+/// Landings within landings on one thread. A value that asks for its own key while it is weighed or cloned would never end.
+const DEEPEST: usize = 16;
 
 impl Drop for Aboard {
     fn drop(&mut self) {

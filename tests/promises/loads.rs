@@ -5,12 +5,14 @@ use crate::common::{hush, lock, panics, planted_panic, settle, watchdog};
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock};
 use tollgate::policy::PolicyKind;
-use tollgate::{Builder, Cache, Cause, Event, Expiry, Lifespan, Living, Loaded, Maintenance, Reservation};
+use tollgate::{
+    Builder, Cache, Cause, Event, Expiry, Lifespan, Living, Loaded, Maintenance, Reservation, SharedBudget,
+};
 
 const MODES: [Maintenance; 3] = [Maintenance::Thread, Maintenance::Inline, Maintenance::Manual];
 /// Loads are the same for threads and tasks, but for where a caller waits.
@@ -187,6 +189,41 @@ fn a_listener_may_ask_for_every_key_of_a_batch_that_boards() {
     });
 }
 
+/// The turns of a batch that boards divide no budget: the callbacks of the other members would run on its thread.
+#[test]
+fn a_listener_of_another_member_may_ask_for_every_key_of_a_batch_that_boards() {
+    watchdog(|| {
+        for looks in 1..12 {
+            let (slot, clock) = (Slot::default(), Leaping::default());
+            let listening = slot.clone();
+            let budget = SharedBudget::with_interval(1000, Duration::ZERO);
+            let cache = built(
+                &slot,
+                small(1, Maintenance::Manual)
+                    .shared_budget(&budget, 1)
+                    .clock(clock.clone())
+                    .time_to_idle(AGE),
+            );
+            let other: Cache<u64, u64> = Cache::builder(1000, 1)
+                .policy(PolicyKind::Fifo)
+                .shared_budget(&budget, 1)
+                .maintenance(Maintenance::Manual)
+                .listener(move |_: Event<u64>| ask(&listening, &KEYS))
+                .build()
+                .unwrap();
+            lock(&slot).take();
+            (0..2000).for_each(|key| _ = other.insert(key, key, 1));
+            settle(&other);
+            // As many as there is room for, and no decision yet.
+            (100..2000).for_each(|key| _ = cache.insert(key, Asks::default(), 1));
+            *lock(&slot) = Some(cache.clone());
+            clock.leap_after(looks);
+            assert!(batch(Caller::Thread, &cache, &KEYS, quiet).is_ok());
+            end(&slot, &cache);
+        }
+    });
+}
+
 #[test]
 fn a_destructor_may_ask_for_every_key_of_a_batch() {
     everywhere(|caller, mode| {
@@ -225,6 +262,88 @@ fn a_value_that_a_batch_replaces_may_ask_for_every_key_of_it() {
             assert_eq!(found.is_ok(), refreshes);
             end(&slot, &cache);
         }
+    });
+}
+
+#[test]
+fn a_value_that_a_batch_was_to_replace_may_ask_for_its_key_if_the_load_panics() {
+    everywhere(|caller, mode| {
+        hush();
+        let (slot, clock) = (Slot::default(), ManualClock::new());
+        let builder = small(9, mode).clock(clock.clone()).refresh_after(AGE).time_to_live(2 * AGE);
+        let cache = built(&slot, builder);
+        cache.insert(1, Asks(Some((slot.clone(), KEYS.to_vec()))), 1);
+        clock.advance(AGE);
+        lock(&slot).take();
+        panics(|| {
+            batch(caller, &cache, &KEYS, |_| -> Result<_, &str> {
+                *lock(&slot) = Some(cache.clone());
+                // What the cache still had is gone, and what the batch has in hand is the last of it.
+                clock.advance(2 * AGE);
+                planted_panic()
+            })
+        });
+        end(&slot, &cache);
+    });
+}
+
+/// A listener waits for the load, and the load calls `wait`, which may not wait for the listener.
+#[test]
+fn a_load_may_wait_beside_a_listener_that_asks_for_its_key() {
+    watchdog(|| {
+        let (at_work, told) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let handle = Arc::new(OnceLock::<Cache<u64, u64>>::new());
+        let (listener, announced) = (handle.clone(), told.clone());
+        let cache = Cache::builder(100, 9)
+            .maintenance(Maintenance::Manual)
+            .listener(move |event: Event<u64>| {
+                if event.value == 10 {
+                    announced.wait();
+                    listener.get().unwrap().get_or_insert_with(&2, 1, || 0);
+                }
+            })
+            .build()
+            .unwrap();
+        handle.set(cache.clone()).unwrap();
+        cache.insert(1, 10, 1);
+        let other = (cache.clone(), at_work.clone());
+        let retaining = std::thread::spawn(move || {
+            other.1.wait();
+            other.0.retain(|_, &value| value != 10);
+        });
+        let found = cache.get_or_insert_with(&2, 1, || {
+            at_work.wait();
+            told.wait();
+            cache.wait().unwrap();
+            20
+        });
+        assert_eq!(found, 20);
+        retaining.join().unwrap();
+        settle(&cache);
+    });
+}
+
+/// A value that asks for its own key whenever it is cloned.
+struct Recursive(Cache<u64, Recursive>);
+
+impl Clone for Recursive {
+    fn clone(&self) -> Self {
+        let asked = self.0.get_or_insert_with(&1, 1, || Recursive(self.0.clone()));
+        std::mem::forget(asked);
+        Self(self.0.clone())
+    }
+}
+
+#[test]
+fn a_value_that_loads_itself_as_it_is_cloned_ends_in_a_panic() {
+    watchdog(|| {
+        hush();
+        let cache: Cache<u64, Recursive> =
+            Cache::builder(100, 9).maintenance(Maintenance::Manual).build().unwrap();
+        let said = panics(|| drop(cache.get_or_insert_with(&1, 1, || Recursive(cache.clone()))));
+        let said = said.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(said.contains("load"), "{said}");
+        cache.clear();
     });
 }
 

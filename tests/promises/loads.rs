@@ -10,9 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock};
 use tollgate::policy::PolicyKind;
-use tollgate::{
-    Builder, Cache, Cause, Event, Expiry, Lifespan, Living, Loaded, Maintenance, Reservation, SharedBudget,
-};
+use tollgate::{Builder, Cache, Cause, Event, Expiry, Lifespan, Living, Loaded, Maintenance, Reservation};
 
 const MODES: [Maintenance; 3] = [Maintenance::Thread, Maintenance::Inline, Maintenance::Manual];
 /// Loads are the same for threads and tasks, but for where a caller waits.
@@ -184,41 +182,6 @@ fn a_listener_may_ask_for_every_key_of_a_batch_that_boards() {
             // Between two keys it turns out that an entry has expired.
             clock.leap_after(looks);
             assert!(batch(caller, &cache, &KEYS, quiet).is_ok());
-            end(&slot, &cache);
-        }
-    });
-}
-
-/// The turns of a batch that boards divide no budget: the callbacks of the other members would run on its thread.
-#[test]
-fn a_listener_of_another_member_may_ask_for_every_key_of_a_batch_that_boards() {
-    watchdog(|| {
-        for looks in 1..12 {
-            let (slot, clock) = (Slot::default(), Leaping::default());
-            let listening = slot.clone();
-            let budget = SharedBudget::with_interval(1000, Duration::ZERO);
-            let cache = built(
-                &slot,
-                small(1, Maintenance::Manual)
-                    .shared_budget(&budget, 1)
-                    .clock(clock.clone())
-                    .time_to_idle(AGE),
-            );
-            let other: Cache<u64, u64> = Cache::builder(1000, 1)
-                .policy(PolicyKind::Fifo)
-                .shared_budget(&budget, 1)
-                .maintenance(Maintenance::Manual)
-                .listener(move |_: Event<u64>| ask(&listening, &KEYS))
-                .build()
-                .unwrap();
-            lock(&slot).take();
-            (0..2000).for_each(|key| _ = other.insert(key, key, 1));
-            settle(&other);
-            // As many as there is room for, and no decision yet.
-            (100..2000).for_each(|key| _ = cache.insert(key, Asks::default(), 1));
-            *lock(&slot) = Some(cache.clone());
-            clock.leap_after(looks);
-            assert!(batch(Caller::Thread, &cache, &KEYS, quiet).is_ok());
             end(&slot, &cache);
         }
     });

@@ -173,6 +173,49 @@ fn a_division_undoes_no_pin() {
 }
 
 /// Listeners and destructors of one member run on the thread that divides, and may do what they like, the last handle of another included.
+/// Who delivers, or has yet to end what callbacks may wait for, is called by no other member meanwhile.
+#[test]
+fn a_turn_within_a_callback_divides_no_budget() {
+    watchdog(|| {
+        let budget = SharedBudget::with_interval(TOTAL, Duration::ZERO);
+        let inside = Arc::new(AtomicBool::new(false));
+        let (heard, heard_inside) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let listening = (inside.clone(), heard.clone(), heard_inside.clone());
+        let lender = builder(&budget, 1)
+            .listener(move |_| {
+                let (inside, heard, heard_inside) = &listening;
+                heard.fetch_add(1, Ordering::Relaxed);
+                heard_inside.fetch_add(u64::from(inside.load(Ordering::Relaxed)), Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        let own = Arc::new(Mutex::new(None::<Numbered>));
+        let (handle, flag) = (own.clone(), inside.clone());
+        let borrower = builder(&budget, 3)
+            .listener(move |_| {
+                let Some(cache) = lock(&handle).take() else { return };
+                flag.store(true, Ordering::Relaxed);
+                (1..9_000).for_each(|key| _ = cache.insert(key, key, 1));
+                cache.run_pending();
+                flag.store(false, Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        (0..9_000).for_each(|key| _ = lender.insert(key, key, 1));
+        settle(&lender);
+        borrower.insert(0, 0, 1);
+        settle(&borrower);
+        settle(&lender);
+        heard.store(0, Ordering::Relaxed);
+        *lock(&own) = Some(borrower.clone());
+        borrower.insert(0, 1, 1);
+        assert_eq!(heard_inside.load(Ordering::Relaxed), 0);
+        settle(&borrower);
+        assert!(heard.load(Ordering::Relaxed) > 0, "the next turn divides");
+        check(&budget);
+    });
+}
+
 #[test]
 fn callbacks_of_a_division_may_call_everything() {
     watchdog(|| {

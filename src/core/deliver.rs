@@ -13,7 +13,7 @@
 //!
 //! | the thread | `wait()` | a delivery of its own |
 //! |---|---|---|
-//! | runs no callback | waits for the tickets opened before; what of that was deferred, it delivers | at once, or deferred if it is loading or dividing |
+//! | runs no callback | waits for the tickets opened before; what of that was deferred, it delivers | at once, or deferred while it boards or lands a load, or divides a budget |
 //! | runs a load of any cache | settles the state, waits for no ticket: a listener may wait for the load | at once |
 //! | runs a callback of any cache | settles the state, waits for no ticket: two callbacks never wait for each other | at once, or deferred if the callback is of this cache |
 

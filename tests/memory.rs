@@ -42,6 +42,7 @@ fn full_and_after(
     let cache: Cache<u64, u64> = Cache::builder(ENTRIES as usize, ENTRIES)
         .maintenance(Maintenance::Manual)
         .policy(policy)
+        .pin_quota(ENTRIES)
         .build()
         .unwrap();
     let new = HELD.load(Ordering::Relaxed);
@@ -61,9 +62,14 @@ fn what_is_not_needed_any_more_is_given_back() {
     let mortal = |cache: &Cache<u64, u64>| {
         (0..ENTRIES).for_each(|key| _ = cache.insert_with_ttl(key, key, 1, Duration::from_secs(3600)));
     };
+    let pinned = |cache: &Cache<u64, u64>| {
+        mortal(cache);
+        (0..ENTRIES).for_each(|key| assert!(cache.pin(&key).unwrap()));
+    };
     for policy in [PolicyKind::Fifo, PolicyKind::HitDensity] {
         let retained = full_and_after(policy.clone(), plain, |cache| cache.retain(|_, _| false));
         let mortals = full_and_after(policy.clone(), mortal, |cache| cache.retain(|_, _| false));
+        let pins = full_and_after(policy.clone(), pinned, |cache| cache.retain(|_, _| false));
         let one_by_one = full_and_after(policy.clone(), plain, |cache| {
             (0..ENTRIES).for_each(|key| _ = cache.remove(&key))
         });
@@ -71,10 +77,14 @@ fn what_is_not_needed_any_more_is_given_back() {
         for (way, (full, after)) in [
             ("retain", retained),
             ("retain, with deadlines", mortals),
+            ("retain, pinned, with deadlines", pins),
             ("remove", one_by_one),
             ("a budget of 1", shed),
         ] {
             assert!(after < full / 4, "{policy:?}, {way}: {full} bytes when full, {after} afterwards");
         }
+        // Not one word for each pin either.
+        let kept = pins.1.saturating_sub(retained.1);
+        assert!(kept < ENTRIES as usize * 4, "{policy:?}: {kept} bytes more after pins than without");
     }
 }

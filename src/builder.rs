@@ -312,6 +312,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Builder<K, V, S> {
             name: self.name.into(),
             process: std::process::id(),
             seed,
+            objective: self.objective,
         };
         let mut engine = Engine::new(self.policy, config).with_pin_quota(self.pin_quota);
         if self.miss_ratio_curve {

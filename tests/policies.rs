@@ -294,8 +294,8 @@ fn a_cleared_engine_is_a_new_one() {
         let after = stream(2, 1000, 150, config.max_cost, costs);
         let mut used = Bench::new(kind, config, Conduct::Correct);
         before.into_iter().for_each(|event| used.play(event));
-        used.play(Event::Clear);
         used.play(Event::SetMaxCost(config.max_cost));
+        used.play(Event::Clear);
         let mut fresh = Bench::new(kind, config, Conduct::Correct);
         (fresh.model.now, fresh.model.versions) = (used.model.now, used.model.versions);
         used.history.clear();
@@ -328,6 +328,28 @@ fn a_lowered_budget_is_obeyed_at_once_and_a_raised_one_is_used() {
         fill(&mut bench, 5000..6999);
         bench.check();
         assert_eq!(bench.engine.ledger().len(), 2000, "{kind:?} leaves a raised budget unused");
+    }
+}
+
+/// Whatever a policy sizes by the budget follows it.
+#[test]
+fn a_raised_budget_is_as_good_as_one_from_the_start() {
+    let popular = |n: u64| (50_000f64.powf((mix(n) >> 11) as f64 / (1u64 << 53) as f64)) as u64;
+    for kind in PolicyKind::ALL {
+        let share = |first: u64| {
+            let config =
+                PolicyConfig { num_counters: 50_000, max_cost: first, seed: 7, objective: Objective::Hits };
+            let mut engine = Engine::new(kind.clone(), config);
+            (0..1000).for_each(|n| _ = engine.request(mix(popular(n)), 1));
+            engine.set_max_cost(5000, &mut Vec::new());
+            (1000..150_000).for_each(|n| _ = engine.request(mix(popular(n)), 1));
+            (150_000..250_000).filter(|&n| engine.request(mix(popular(n)), 1)).count() as f64 / 100_000.0
+        };
+        let (raised, whole) = (share(10), share(5000));
+        assert!(
+            (raised - whole).abs() < 0.02,
+            "{kind:?}: {raised} with a raised budget, {whole} with the same from the start"
+        );
     }
 }
 

@@ -79,6 +79,7 @@ use crate::counters::Striped;
 use crate::engine::{Effect, Engine};
 use crate::life::LifeTimes;
 use crate::listener::Listener;
+use crate::policy::Objective;
 use crate::processor::Bell;
 use crate::ring::access::{AccessRing, Drainer};
 use crate::ring::log::Command;
@@ -140,6 +141,7 @@ pub(crate) struct Settings<V> {
     /// The process that built the cache.
     pub(crate) process: u32,
     pub(crate) seed: u64,
+    pub(crate) objective: Objective,
 }
 
 pub(crate) type Weigher<V> = dyn Fn(&V) -> u64 + Send + Sync;

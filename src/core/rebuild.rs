@@ -16,8 +16,8 @@ impl<V> Core<V> {
         self.count(Count::PolicyPanics, 1);
         let max_cost = self.budget.max_cost();
         let num_counters = decisions.engine.len().saturating_mul(10).max(10);
-        let config =
-            PolicyConfig { num_counters, max_cost, seed: self.settings.seed, objective: Default::default() };
+        let (seed, objective) = (self.settings.seed, self.settings.objective);
+        let config = PolicyConfig { num_counters, max_cost, seed, objective };
         let new = Engine::new(PolicyKind::default(), config).with_pin_quota(self.settings.pin_quota);
         let mut old = std::mem::replace(&mut decisions.engine, new);
         // Nothing of the user's may run from here on that could panic again. Without births, no victim asks for the time.

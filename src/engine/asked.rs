@@ -4,7 +4,7 @@
 //! paths: the miss through the lossy access ring, the insertion through the lossless log. This small
 //! direct-mapped table of fingerprints joins them, so that a policy counts the pair once whether or
 //! not the miss got through. Being wrong now and then is harmless: a forgotten miss is counted twice, a
-//! fingerprint shared by two keys (1 in 2^22) hides one count. In a full cache it has room for more than the misses that lie between being heard and being
+//! fingerprint shared by two keys (1 in some 2^30 of those that share its place) hides one count. In a full cache it has room for more than the misses that lie between being heard and being
 //! answered: insertions wait in their logs while the slack lasts, a 64th of the budget, and there is a slot for every eighth resident. While
 //! a cache fills, nobody is evicted on the word of a frequency, and more misses may be forgotten.
 

@@ -24,8 +24,8 @@ pub struct Ledger {
     /// The version of the store's row that the entry stands for.
     versions: Vec<u32>,
     slots: Slots,
-    /// The sum of `costs`. At most `max_cost` whenever the engine is at rest.
-    used: u64,
+    /// The sum of `costs`. At most `max_cost` whenever the engine is at rest; what is pinned may come to more than 64 bits for a while.
+    used: u128,
     /// The budget.
     max_cost: u64,
 }
@@ -84,10 +84,10 @@ impl Ledger {
         self.slots.find(index, |slot| self.indices[slot] == index).map(|slot| slot as Slot)
     }
 
-    /// The sum of the costs of all entries.
+    /// The sum of the costs of all entries, as far as it can be told.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.used
+        u64::try_from(self.used).unwrap_or(u64::MAX)
     }
 
     /// The budget that the entries share.
@@ -99,15 +99,13 @@ impl Ledger {
     /// Cost that must leave before `cost` more fits in the budget.
     #[inline]
     pub(crate) fn shortfall(&self, cost: u64) -> u64 {
-        // Both terms are at most `max_cost` on every path into here but one: a lowered budget.
-        // u128 keeps the sum exact for it.
-        let wanted = u128::from(self.used) + u128::from(cost);
+        let wanted = self.used + u128::from(cost);
         wanted.saturating_sub(u128::from(self.max_cost)) as u64
     }
 
     /// Cost that must leave before the entry at `slot` can be restated to `cost` and the sum still be counted.
     pub(crate) fn excess(&self, slot: Slot, cost: u64) -> u64 {
-        let sum = u128::from(self.used - self.cost(slot)) + u128::from(cost);
+        let sum = self.used - u128::from(self.cost(slot)) + u128::from(cost);
         sum.saturating_sub(u128::from(u64::MAX)) as u64
     }
 
@@ -124,13 +122,13 @@ impl Ledger {
         self.costs.push(cost);
         self.versions.push(version);
         self.slots.insert(index, slot, |slot| self.indices[slot]);
-        self.used += cost;
+        self.used += u128::from(cost);
         slot as Slot
     }
 
     /// Replaces cost and version of an entry; the sum follows.
     pub(crate) fn restate(&mut self, slot: Slot, cost: u64, version: u32) {
-        self.used = self.used - self.costs[slot as usize] + cost;
+        self.used = self.used - u128::from(self.costs[slot as usize]) + u128::from(cost);
         self.costs[slot as usize] = cost;
         self.versions[slot as usize] = version;
     }
@@ -140,7 +138,7 @@ impl Ledger {
     pub(crate) fn swap_remove(&mut self, slot: Slot) -> Option<Slot> {
         let at = slot as usize;
         let last = self.indices.len() - 1;
-        self.used -= self.costs[at];
+        self.used -= u128::from(self.costs[at]);
         self.slots.swap_remove(at, last, |slot| self.indices[slot]);
         self.indices.swap_remove(at);
         self.costs.swap_remove(at);
@@ -184,7 +182,7 @@ impl Ledger {
     /// Verifies that table, arrays and sum agree. O(n); for tests and fuzzing.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.slots.check(self.len(), |slot| self.indices[slot])?;
-        let total: u64 = self.costs.iter().sum();
+        let total: u128 = self.costs.iter().copied().map(u128::from).sum();
         if total != self.used {
             return Err(format!("ledger: costs sum to {total}, used says {}", self.used));
         }

@@ -117,6 +117,10 @@ impl Engine {
     /// Gives the curve away, if there is one.
     pub(crate) fn hand_curve_to(&mut self, other: &mut Self) {
         other.curve = self.curve.take();
+        if let Some(curve) = &mut other.curve {
+            // The other may have been built for another budget.
+            curve.resize(other.max_cost);
+        }
     }
 
     /// The admitted entries: those that the policy decides upon, not the pinned ones.

@@ -138,7 +138,7 @@ impl Engine {
 
     /// The cost of the admitted entries and of the pinned ones.
     pub fn used(&self) -> u64 {
-        self.ledger.used() + self.pins.used()
+        self.ledger.used().saturating_add(self.pins.used())
     }
 
     /// The number of the admitted entries and of the pinned ones.
@@ -320,6 +320,20 @@ mod tests {
         evicted.sort_unstable_by_key(|&(index, _)| index);
         assert_eq!(evicted, [2, 3, 4, 5].map(|index| (index, Verdict::Evicted)));
         assert_eq!((engine.used(), engine.pinned()), (100, vec![8]));
+        engine.check().unwrap();
+    }
+
+    /// The same where 64 bits do not hold the sum.
+    #[test]
+    fn pins_heard_of_too_early_may_cost_more_than_a_budget_can() {
+        let config =
+            PolicyConfig { num_counters: 100, max_cost: u64::MAX, seed: 1, objective: Default::default() };
+        let mut engine = Engine::new(PolicyKind::Lru, config).with_pin_quota(u64::MAX);
+        let mut effects = Vec::new();
+        (1..=2).for_each(|index| engine.write(write(index, 1 << 63, true), &mut effects));
+        assert_eq!((engine.used(), engine.ledger().max_cost()), (u64::MAX, 0));
+        engine.remove(1);
+        assert_eq!((engine.used(), engine.pinned(), effects.len()), (1 << 63, vec![2], 0));
         engine.check().unwrap();
     }
 }

@@ -28,7 +28,9 @@ impl Clock {
         let mut freed = 0;
         while freed < shortfall && self.queue.len(0) > kept {
             let Some(slot) = self.queue.oldest(0) else { break };
-            if Some(slot) == keep || self.queue.mark(slot) != 0 {
+            if Some(slot) == keep {
+                self.queue.shift(ledger, slot, 0);
+            } else if self.queue.mark(slot) != 0 {
                 self.queue.set_mark(slot, 0);
                 self.queue.shift(ledger, slot, 0);
             } else {

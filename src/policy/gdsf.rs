@@ -12,6 +12,7 @@
 
 use super::heap::SlotHeap;
 use super::{Admission, Candidate, Departure, Ledger, Objective, Parameter, Policy, PolicyConfig, Slot};
+use crate::store::slots;
 
 /// Greedy-Dual-Size-Frequency (Cherkasova, HP Laboratories 1998).
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Gdsf {
     heap: SlotHeap,
     /// Hits of each slot, the first access included.
     hits: Vec<u32>,
-    /// L: the highest priority that an evicted entry had.
+    /// L: the highest priority that an evicted entry had, or a newcomer that was turned away.
     inflation: f64,
     /// Scratch: the priorities of the entries named so far.
     priorities: Vec<(Slot, f64)>,
@@ -44,6 +45,13 @@ impl Gdsf {
             Objective::Cost => f64::from(hits),
         };
         self.inflation + value
+    }
+
+    /// Gives memory back if most entries have left.
+    fn follow(&mut self) {
+        let len = self.hits.len();
+        slots::follow(&mut self.hits, len);
+        self.heap.follow(len);
     }
 
     fn rank(&mut self, ledger: &Ledger, slot: Slot) {
@@ -76,7 +84,9 @@ impl Gdsf {
             victims.push(slot);
         }
         if enough {
-            self.inflation = self.priorities.last().map_or(self.inflation, |&(_, priority)| priority);
+            // A newcomer that was turned away may have raised it further.
+            let last = self.priorities.last().map_or(self.inflation, |&(_, priority)| priority);
+            self.inflation = self.inflation.max(last);
             self.priorities.clear();
         } else {
             self.inflation = limit;
@@ -122,12 +132,14 @@ impl Policy for Gdsf {
         self.heap.remove(slot);
         if slot as usize + 1 == self.hits.len() {
             self.hits.pop();
+            self.follow();
         }
     }
 
     fn moved(&mut self, from: Slot, to: Slot) {
         self.heap.relocate(from, to);
         self.hits.swap_remove(to as usize);
+        self.follow();
     }
 
     fn clear(&mut self) {
@@ -149,5 +161,29 @@ impl Policy for Gdsf {
             return Err(format!("gdsf: {} hit counts for {} entries", self.hits.len(), ledger.len()));
         }
         self.heap.check(ledger.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Engine;
+    use crate::policy::{Objective, PolicyConfig, PolicyKind};
+
+    #[test]
+    fn inflation_never_falls() {
+        let config = PolicyConfig { num_counters: 80, max_cost: 8, seed: 1, objective: Objective::Hits };
+        let mut engine = Engine::new(PolicyKind::Gdsf, config);
+        let mut inflation = 0.0;
+        let mut request = |index, cost| {
+            engine.request(index, cost);
+            let now = engine.parameters()[0].1;
+            assert!(now >= inflation, "{inflation} fell to {now} with {index}");
+            inflation = now;
+        };
+        // One that is worth little, one that is worth much, and strangers between the two: they are turned away.
+        request(1, 5);
+        (0..30).for_each(|_| request(2, 3));
+        (10..16).for_each(|stranger| request(stranger, 6));
+        request(20, 1);
     }
 }

@@ -75,6 +75,7 @@ impl GhostQueue {
         if let Some(from) = self.ghosts.swap_remove(slot) {
             self.order.relocate(&mut self.links, from, slot);
         }
+        self.links.follow(self.ghosts.len());
         true
     }
 

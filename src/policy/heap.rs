@@ -4,6 +4,7 @@
 //! move to another slot O(1). Among equal priorities, the one ranked first is the least.
 
 use crate::engine::ledger::Slot;
+use crate::store::slots;
 use std::cmp::Ordering;
 
 /// Slots by priority.
@@ -72,6 +73,13 @@ impl SlotHeap {
         if place != ABSENT {
             self.nodes[place as usize].slot = to;
         }
+    }
+
+    /// Gives memory back if few entries are left, none of them at `len` or above.
+    pub(crate) fn follow(&mut self, len: usize) {
+        let ranked = self.nodes.len();
+        slots::follow(&mut self.nodes, ranked);
+        slots::follow(&mut self.places, len);
     }
 
     /// Bytes of heap memory held.

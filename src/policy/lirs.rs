@@ -11,12 +11,14 @@
 //! entries may have to give way to one. Ghosts: the paper lets S grow without bound; here ghosts stand
 //! for at most twice the budget, and the oldest ghost goes first.
 //!
-//! Nodes of S outlive residence, so they have identities of their own; slots and ghosts point at them.
+//! Nodes of S outlive residence, so they have identities of their own; slots and ghosts point at them. When most are free, the others get
+//! new ones, and memory is given back.
 
 use super::ghost_queue::GhostLimits;
 use super::list::{Links, List};
 use super::sketch::remix as hash;
 use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot};
+use crate::store::slots;
 use hashbrown::HashTable;
 
 /// Low inter-reference recency set (Jiang, Zhang, SIGMETRICS 2002).
@@ -197,6 +199,51 @@ impl Lirs {
         }
     }
 
+    /// Gives memory back if few nodes are in use. O(1) amortised.
+    #[inline]
+    fn follow(&mut self) {
+        let len = self.node_of.len();
+        slots::follow(&mut self.node_of, len);
+        if slots::is_deserted(self.nodes.len() - self.free.len(), self.nodes.len()) {
+            self.compact();
+        }
+    }
+
+    /// Gives all nodes in use new identities, without a gap. O(nodes).
+    #[cold]
+    fn compact(&mut self) {
+        let mut new_of = vec![u32::MAX; self.nodes.len()];
+        let ghosts: Vec<u32> = self.ghosts.oldest_first(&self.links).collect();
+        let nodes = self.node_of.iter().chain(&ghosts).zip(0..).map(|(&node, new)| {
+            new_of[node as usize] = new;
+            self.nodes[node as usize]
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        let moved = |order: &List, old: &Links, links: &mut Links, has_costs: bool| {
+            let mut new = List::default();
+            for node in order.oldest_first(old) {
+                let node = new_of[node as usize];
+                new.push(links, node, if has_costs { nodes[node as usize].cost } else { 0 });
+            }
+            new
+        };
+        let (mut links, mut stack_links) = (Links::default(), Links::default());
+        self.queue = moved(&self.queue, &self.links, &mut links, true);
+        self.ghosts = moved(&self.ghosts, &self.links, &mut links, true);
+        self.stack = moved(&self.stack, &self.stack_links, &mut stack_links, false);
+        (self.links, self.stack_links) = (links, stack_links);
+        self.node_of.iter_mut().for_each(|node| *node = new_of[*node as usize]);
+        self.ghost_of = ghosts.iter().map(|&node| new_of[node as usize]).fold(
+            HashTable::with_capacity(ghosts.len()),
+            |mut table, node| {
+                let hash_of = |&node: &u32| hash(nodes[node as usize].index);
+                table.insert_unique(hash_of(&node), node, hash_of);
+                table
+            },
+        );
+        (self.nodes, self.free) = (nodes, Vec::new());
+    }
+
     /// Verifies that an order has `len` members, all as they should be.
     fn check_order(
         &self,
@@ -285,6 +332,7 @@ impl Policy for Lirs {
         }
         if slot as usize + 1 == self.node_of.len() {
             self.node_of.pop();
+            self.follow();
         }
     }
 
@@ -292,6 +340,7 @@ impl Policy for Lirs {
         self.node_of.swap_remove(to as usize);
         let node = self.node_of[to as usize];
         self.node_mut(node).slot = to;
+        self.follow();
     }
 
     fn recosted(&mut self, ledger: &Ledger, slot: Slot, old_cost: u64) {

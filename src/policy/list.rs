@@ -5,6 +5,7 @@
 //! moves an entry to another slot.
 
 use crate::engine::ledger::Slot;
+use crate::store::slots;
 
 const NONE: Slot = Slot::MAX;
 
@@ -18,6 +19,13 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn memory(&self) -> usize {
         (self.newer.capacity() + self.older.capacity()) * size_of::<Slot>()
+    }
+
+    /// Gives memory back if few entries are left, none of them at `len` or above.
+    #[inline]
+    pub(crate) fn follow(&mut self, len: usize) {
+        slots::follow(&mut self.newer, len);
+        slots::follow(&mut self.older, len);
     }
 
     fn reach(&mut self, slot: Slot) {

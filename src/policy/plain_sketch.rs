@@ -11,7 +11,7 @@
 //! accesses per entry all counters are halved, and so is the count, less what the halving rounded away.
 
 use super::lines::Lines;
-use super::sketch::{MAX_ENTRIES, remix};
+use super::sketch::{MAX_ENTRIES, TOO_LARGE, larger_counters, remix};
 
 /// A count-min sketch of 4-bit counters; 8 bytes per entry.
 #[derive(Debug)]
@@ -30,10 +30,14 @@ impl PlainSketch {
     }
 
     /// Counts an access of `index`, in a cache of `entries` residents. O(1), but for growing and ageing,
-    /// which are O(table), and O(1) amortised.
+    /// which are O(table), and O(1) amortised. A table that has become 32 times too large is folded.
     pub(crate) fn touch(&mut self, index: u64, entries: usize) {
         while self.blocks.len() * ENTRIES_PER_BLOCK < entries.min(MAX_ENTRIES) {
             self.blocks.double();
+        }
+        while self.blocks.len() > FIRST_BLOCKS && self.blocks.len() * ENTRIES_PER_BLOCK / TOO_LARGE >= entries
+        {
+            self.blocks.halve(larger_counters);
         }
         self.period = PERIOD * (entries.max(FIRST_BLOCKS * ENTRIES_PER_BLOCK)) as u64;
         let (block, places) = self.places(index);
@@ -112,6 +116,17 @@ mod tests {
         sketch.age();
         assert_eq!(sketch.estimate(7), 4);
         assert!(sketch.counted < 5);
+    }
+
+    #[test]
+    fn a_table_that_is_too_large_is_folded_and_forgets_nobody() {
+        let mut sketch = PlainSketch::new();
+        (0..5).for_each(|_| sketch.touch(7, 100_000));
+        sketch.touch(8, 1000);
+        assert!((8_000..1_100_000).contains(&sketch.memory()));
+        sketch.touch(8, 10);
+        assert!(sketch.memory() < 5_000, "{}", sketch.memory());
+        assert!(sketch.estimate(7) >= 5 && sketch.estimate(8) >= 2);
     }
 
     #[test]

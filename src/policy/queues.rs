@@ -9,6 +9,7 @@
 
 use super::list::{Links, List};
 use crate::engine::ledger::{Ledger, Slot};
+use crate::store::slots;
 
 /// `N` queues, from newest to oldest. `N` is at most 8.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ impl<const N: usize> Queues<N> {
         }
         if slot as usize + 1 == self.places.len() {
             self.places.pop();
+            self.follow();
         }
         queue
     }
@@ -115,6 +117,17 @@ impl<const N: usize> Queues<N> {
         debug_assert_eq!(from as usize, self.places.len(), "only the last slot moves");
         if self.places[to as usize] & PULLED == 0 {
             self.queues[self.queue_of(to)].relocate(&mut self.links, from, to);
+        }
+        self.follow();
+    }
+
+    /// Gives memory back if most entries have left. Places and links grow alike, so that one look is enough.
+    #[inline]
+    fn follow(&mut self) {
+        let len = self.places.len();
+        if slots::is_deserted(len, self.places.capacity()) {
+            slots::follow(&mut self.places, len);
+            self.links.follow(len);
         }
     }
 

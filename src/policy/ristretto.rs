@@ -5,11 +5,11 @@
 //! room, five random residents are looked at and the least frequent of them is to leave, again and
 //! again with the sample filled up to five, until there is room; as soon as such a victim is more frequent
 //! than the newcomer, the newcomer is turned away. A tie lets it in. Cost plays no part in the choice. The
-//! sketch ages after as many accesses as it has counters.
+//! sketch ages after as many accesses as counters were asked for.
 //!
 //! Two things differ. The original evicts while it searches, and has lost those victims when it then
-//! turns the newcomer away; here victims leave only if the newcomer comes in. And the sketch is ours, whose doorkeeper
-//! forgets after eight first accesses for each expected entry, not only when the counters age. Kept as a yardstick;
+//! turns the newcomer away; here victims leave only if the newcomer comes in. And the sketch is ours: it serves a tenth as many entries as counters were asked for, and no
+//! more than the budget can hold; it ages by its own measure too, and its doorkeeper forgets after eight first accesses for each of these entries. Kept as a yardstick;
 //! [`TinyLfu`](super::TinyLfu) is the improved form.
 
 use super::rng::{SplitMix64, Walk};
@@ -19,23 +19,20 @@ use super::{Admission, Candidate, Departure, Ledger, Policy, PolicyConfig, Slot}
 /// TinyLFU admission and sampled LFU eviction in the form that the Ristretto library publishes (2019).
 #[derive(Debug)]
 pub struct Ristretto {
+    config: PolicyConfig,
     sketch: FrequencySketch,
-    /// Accesses between two ageings: the number of counters.
-    period: usize,
-    /// Accesses since the last ageing.
+    /// Accesses since the sketch was last made to age.
     accesses: usize,
-    seed: u64,
     rng: SplitMix64,
 }
 
 impl Ristretto {
-    /// An empty sketch of `config.num_counters`.
+    /// An empty sketch for [`PolicyConfig::expected_entries`].
     pub fn new(config: &PolicyConfig) -> Self {
         Self {
+            config: *config,
             sketch: FrequencySketch::new(config.expected_entries()),
-            period: config.num_counters.max(1),
             accesses: 0,
-            seed: config.seed,
             rng: SplitMix64::new(config.seed),
         }
     }
@@ -44,7 +41,7 @@ impl Ristretto {
     fn touch(&mut self, index: u64) {
         self.sketch.touch(index);
         self.accesses += 1;
-        if self.accesses >= self.period {
+        if self.accesses >= self.config.num_counters {
             self.sketch.age();
             self.accesses = 0;
         }
@@ -114,9 +111,12 @@ impl Policy for Ristretto {
     fn moved(&mut self, _from: Slot, _to: Slot) {}
 
     fn clear(&mut self) {
-        self.sketch.clear();
-        self.accesses = 0;
-        self.rng = SplitMix64::new(self.seed);
+        *self = Self::new(&self.config);
+    }
+
+    fn resized(&mut self, max_cost: u64) {
+        self.config.max_cost = max_cost;
+        self.sketch.set_entries(self.config.expected_entries());
     }
 
     fn memory(&self) -> usize {

@@ -50,7 +50,10 @@ impl S3Fifo {
                 }
             };
             let Some(slot) = self.queues.oldest(queue) else { break };
-            if Some(slot) == keep || self.spare(slot, queue) {
+            if Some(slot) == keep {
+                // Out of the way, and no further than it has come.
+                self.queues.shift(ledger, slot, queue);
+            } else if self.spare(slot, queue) {
                 self.queues.shift(ledger, slot, MAIN);
             } else {
                 freed += ledger.cost(slot);
@@ -130,3 +133,25 @@ impl Policy for S3Fifo {
 
 const SMALL: usize = 0;
 const MAIN: usize = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Write};
+    use crate::policy::{Objective, PolicyKind};
+
+    #[test]
+    fn who_grows_has_not_earned_a_place() {
+        for cost in [1, 2] {
+            let config =
+                PolicyConfig { num_counters: 1000, max_cost: 100, seed: 1, objective: Objective::Hits };
+            let mut engine = Engine::new(PolicyKind::S3Fifo, config);
+            (0..100).for_each(|index| _ = engine.request(index, 1));
+            let rewrite = Write { index: 0, version: 9, cost, deadline: None, pinned: false };
+            engine.write(rewrite, &mut Vec::new());
+            (1000..1300).for_each(|stranger| _ = engine.request(stranger, 1));
+            engine.check().unwrap();
+            assert!(engine.ledger().find(0).is_none(), "rewritten at a cost of {cost}, and never read");
+        }
+    }
+}

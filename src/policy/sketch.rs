@@ -134,11 +134,6 @@ impl FrequencySketch {
         self.plan_chore();
     }
 
-    /// Forgets everything and gives the memory back.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.entries);
-    }
-
     /// Appends all that it knows.
     pub(super) fn save(&self, words: &mut Vec<u64>) {
         words.extend([self.entries as u64, self.repeats, self.strangers]);
@@ -243,7 +238,7 @@ fn counters(block: &[u64; 8], hash: u64) -> [u8; ROWS] {
 }
 
 /// The larger of each pair of counters of two words.
-fn larger_counters(one: u64, other: u64) -> u64 {
+pub(super) fn larger_counters(one: u64, other: u64) -> u64 {
     // Eight at a time, with a bit above each to borrow from: it stays where the first is not smaller.
     let larger = |one: u64, other: u64| {
         let is_first = ((one | EIGHT_TIMES_16) - other) & EIGHT_TIMES_16;
@@ -272,7 +267,7 @@ const REPEATS: u64 = 10;
 const STRANGERS: u64 = 8;
 /// What is left of a table that has become too large is of less use than the memory. Below this the memory is well spent: keys share fewer
 /// counters.
-const TOO_LARGE: usize = 32;
+pub(super) const TOO_LARGE: usize = 32;
 /// A new table has room for no more entries than this: 6 KiB.
 const FIRST_ENTRIES: usize = 512;
 /// No table has room for more entries than this: 1.5 GiB, once so many strangers came.
@@ -473,15 +468,6 @@ mod tests {
             let larger: Vec<u64> = nibbles(one).zip(nibbles(other)).map(|(a, b)| a.max(b)).collect();
             assert_eq!(nibbles(larger_counters(one, other)).collect::<Vec<_>>(), larger);
         }
-    }
-
-    #[test]
-    fn clear_forgets() {
-        let mut sketch = FrequencySketch::new(10_000);
-        (0..20_000).for_each(|index| _ = sketch.touch(index % 5000));
-        sketch.clear();
-        assert!((0..5000).all(|index| sketch.estimate(index) == 0));
-        assert!(sketch.memory() <= 8 << 10);
     }
 
     proptest! {

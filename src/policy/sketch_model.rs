@@ -50,7 +50,7 @@ impl Model {
                 self.halve();
             }
             8 if times.is_multiple_of(16) => {
-                self.sketch.clear();
+                self.sketch = FrequencySketch::new(self.sketch.entries);
                 self.truth.clear();
                 self.counted = 0;
             }

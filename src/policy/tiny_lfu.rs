@@ -29,17 +29,18 @@
 //! newcomer that is refused though it is asked for often comes in anyway once in 128 times.
 
 use super::knowledge::Words;
+use super::rng::SplitMix64;
 use super::sketch::FrequencySketch;
 use super::{Admission, Candidate, Departure, Keepsake, Ledger, Objective, Policy, PolicyConfig, Slot};
+use crate::store::slots;
 use std::cmp::Ordering;
 
 /// TinyLFU admission with sampled LFU eviction. See the module's source for the algorithm.
 #[derive(Debug)]
 pub struct TinyLfu {
+    config: PolicyConfig,
     sketch: FrequencySketch,
-    random: SplitMix,
-    seed: u64,
-    objective: Objective,
+    random: SplitMix64,
     /// The number of accesses seen, wrapping.
     clock: u32,
     /// By slot: the clock at the last access.
@@ -52,10 +53,9 @@ impl TinyLfu {
     /// An empty policy with frequencies for [`PolicyConfig::expected_entries`].
     pub fn new(config: &PolicyConfig) -> Self {
         Self {
+            config: *config,
             sketch: FrequencySketch::new(config.expected_entries()),
-            random: SplitMix(config.seed),
-            seed: config.seed,
-            objective: config.objective,
+            random: SplitMix64::new(config.seed),
             clock: 0,
             stamps: Vec::new(),
             taken: Vec::new(),
@@ -75,7 +75,7 @@ impl TinyLfu {
 
     fn worth(&self, index: u64, cost: u64) -> Worth {
         let frequency = self.sketch.estimate(index);
-        match self.objective {
+        match self.config.objective {
             Objective::Hits => Worth { frequency, cost },
             Objective::Cost => Worth { frequency, cost: 1 },
         }
@@ -109,7 +109,7 @@ impl TinyLfu {
     /// A random slot that is not taken: the next one from a random place. Expected steps: one over
     /// the share of slots not taken.
     fn draw(&mut self, len: usize) -> Slot {
-        let mut slot = self.random.below(len);
+        let mut slot = self.random.below(len as u64) as usize;
         while self.taken[slot] {
             slot = if slot + 1 < len { slot + 1 } else { 0 };
         }
@@ -186,6 +186,9 @@ impl Policy for TinyLfu {
     fn removed(&mut self, _ledger: &Ledger, slot: Slot, _why: Departure) {
         self.stamps.swap_remove(slot as usize);
         self.taken.swap_remove(slot as usize);
+        let len = self.stamps.len();
+        slots::follow(&mut self.stamps, len);
+        slots::follow(&mut self.taken, len);
     }
 
     fn moved(&mut self, _from: Slot, _to: Slot) {
@@ -193,11 +196,12 @@ impl Policy for TinyLfu {
     }
 
     fn clear(&mut self) {
-        self.sketch.clear();
-        self.random = SplitMix(self.seed);
-        self.clock = 0;
-        self.stamps = Vec::new();
-        self.taken = Vec::new();
+        *self = Self::new(&self.config);
+    }
+
+    fn resized(&mut self, max_cost: u64) {
+        self.config.max_cost = max_cost;
+        self.sketch.set_entries(self.config.expected_entries());
     }
 
     fn keepsake(&self, ledger: &Ledger, slot: Slot) -> Keepsake {
@@ -256,25 +260,12 @@ impl Worth {
     }
 }
 
-/// The generator of Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-#[derive(Debug)]
-struct SplitMix(u64);
-
-impl SplitMix {
-    /// A number below `bound`, which is not zero and at most 2^32.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let high = super::sketch::remix(self.0) >> 32;
-        ((high * bound as u64) >> 32) as usize
-    }
-}
-
 /// Entries looked at for one victim.
 const SAMPLE: usize = 5;
 /// By frequency: accesses per resident that an entry may go without a hit.
 const PATIENCE: [u64; 4] = [0, 1, 3, 6];
 /// One in so many newcomers that are asked for often comes in unexamined.
-const LUCK: usize = 128;
+const LUCK: u64 = 128;
 /// The estimate from which on a newcomer is asked for often.
 const LUCKY_FREQUENCY: u8 = 6;
 

@@ -103,15 +103,28 @@ impl Slots {
 /// full, not twice as much, as all shards fill alike; less where most have left. Between two changes of a slab many entries must come or go.
 #[inline]
 pub(crate) fn another_capacity(len: usize, capacity: usize) -> Option<usize> {
-    let is_full = len == capacity;
-    let is_deserted = len < capacity / 4 && capacity > KEPT;
-    (is_full || is_deserted).then(|| len + len / GROWTH + LEAST_GROWTH)
+    (len == capacity || is_deserted(len, capacity)).then(|| len + len / GROWTH + LEAST_GROWTH)
+}
+
+/// Whether so little of a slab's room is used that memory is to be given back.
+#[inline]
+pub(crate) fn is_deserted(len: usize, capacity: usize) -> bool {
+    len < capacity / 4 && capacity > KEPT
+}
+
+/// Gives memory back if little of what a slab has is needed: nothing from `len` on is. For slabs that grow by doubling.
+#[inline]
+pub(crate) fn follow<T>(slab: &mut Vec<T>, len: usize) {
+    if is_deserted(len, slab.capacity()) {
+        slab.truncate(len);
+        set_capacity(slab, len + len / GROWTH + LEAST_GROWTH);
+    }
 }
 
 /// Gives a slab that capacity.
 #[cold]
 pub(crate) fn set_capacity<T>(slab: &mut Vec<T>, capacity: usize) {
-    slab.reserve_exact(capacity - slab.len());
+    slab.reserve_exact(capacity.saturating_sub(slab.len()));
     slab.shrink_to(capacity);
 }
 

@@ -6,7 +6,7 @@
 //! line. A wrong tag (1 key in 4096) yields a wrong gap, which costs next to nothing.
 //!
 //! Times count units of 1/64 of the expected residents, so that 16 bits reach 1024 times as far as a
-//! resident is expected to live. [`Ghost::forget_old`] visits the lines in turn and vacates what is
+//! resident is expected to live; with more than 2^22 of these the unit stays, and 16 bits reach as far as the clock. [`Ghost::forget_old`] visits the lines in turn and vacates what is
 //! about to be mistaken for young.
 
 use crate::policy::knowledge::{Words, put_halves};
@@ -130,7 +130,8 @@ impl Ghost {
 }
 
 fn unit_of(entries: u32) -> u32 {
-    entries.ilog2().saturating_sub(6)
+    // No more than 16: from the upper half of the clock, times wrap as the clock does.
+    entries.ilog2().saturating_sub(6).min(16)
 }
 
 #[inline]
@@ -190,6 +191,19 @@ mod tests {
         }
         assert_eq!(ghost.gap(remix(1), start.wrapping_add(60_000)), None);
         assert_eq!(ghost.gap(remix(2), start.wrapping_add(60_000)), Some(10_000));
+    }
+
+    #[test]
+    fn a_ghost_of_any_size_outlives_the_wrap_of_the_clock() {
+        for entries in [1 << 10, 1 << 22, 1 << 24, 1 << 27] {
+            // All but the table, which would be large: one line is enough to hold one key.
+            let mut ghost = Ghost { lines: Some(Lines::zeroed(1)), ..Ghost::new(entries) };
+            let before = u32::MAX - 1000;
+            ghost.note(remix(1), before, before);
+            (0..128).for_each(|_| ghost.forget_old(5000));
+            let gap = ghost.gap(remix(1), 5000).map(|gap| gap >> ghost.unit);
+            assert!(gap.is_some_and(|gap| gap <= 1 + (6001 >> ghost.unit)), "{entries} entries: {gap:?}");
+        }
     }
 
     #[test]

@@ -109,4 +109,4 @@ impl HitDensity {
 /// Changes with the meaning of the words.
 const FORMAT: u64 = 2;
 /// No epoch is longer: half of the most entries.
-const MOST_EPOCH: u32 = 1 << 27;
+const MOST_EPOCH: u32 = 1 << 26;

@@ -171,8 +171,12 @@ impl HitDensity {
     fn fit_scale(&mut self, full: bool) {
         let len = self.residents.len();
         let entries = self.scale.entries() as usize;
-        if len > entries / 4 * 7 || full && len < entries / 8 {
-            self.rescale(Scale::new(len));
+        if len > entries * 7 / 4 || full && len < entries / 8 {
+            let scale = Scale::new(len);
+            // There is none below 1, nor above the largest.
+            if scale != self.scale {
+                self.rescale(scale);
+            }
         }
     }
 

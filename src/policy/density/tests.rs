@@ -39,6 +39,26 @@ fn a_loop_keeps_a_part_of_itself() {
 }
 
 #[test]
+fn a_cache_of_few_learns_too() {
+    for max_cost in 1..=9 {
+        let mut engine = engine(max_cost);
+        play(&mut engine, (0..20_000).map(|n| n % (2 * max_cost)));
+        let share = play(&mut engine, (0..20_000).map(|n| n % (2 * max_cost)));
+        assert!(share > 0.4, "{max_cost} entries: {share} of a loop of twice as many");
+        let parameters = engine.parameters();
+        let epochs = parameters.iter().find(|(name, _)| *name == "epochs").expect("it counts them").1;
+        assert!((30.0..200.0).contains(&epochs), "{max_cost} entries: {epochs} epochs");
+    }
+    // A cache that was built for many, and holds few large ones.
+    let mut engine = engine(1000);
+    for n in 0..40_000 {
+        engine.request(remix(n % 8), 250);
+    }
+    let hits = (0..8_000).filter(|n| engine.request(remix(n % 8), 250)).count();
+    assert!(hits > 3000, "{hits} of a loop of twice as many large entries");
+}
+
+#[test]
 fn a_scan_costs_the_residents_little() {
     let mut quiet = engine(500);
     play(&mut quiet, popular(1, 5000).take(50_000));
@@ -285,7 +305,7 @@ fn crafted_knowledge_takes_no_more_than_its_scale() {
     const EPOCH_LEN: usize = 4;
     const SKETCH_ENTRIES: usize = 8;
     assert_eq!(words[SKETCH_ENTRIES], 2 * u64::from(honest.scale.entries()), "the order of the words");
-    (words[LEFT], words[EPOCH_LEN], words[SKETCH_ENTRIES]) = (1 << 27, 1 << 27, 1 << 27);
+    (words[LEFT], words[EPOCH_LEN], words[SKETCH_ENTRIES]) = (1 << 26, 1 << 26, 1 << 27);
     let mut heir = HitDensity::new(&config(100));
     assert!(heir.learn(&words));
     let (memory, epochs) = (heir.memory(), heir.epochs);

@@ -116,7 +116,7 @@ fn engine_hit(mut engine: Engine) -> Engine {
 
 #[library_benchmark]
 #[bench::density(args = (PolicyKind::default()), setup = full_engine, config = at_most(2260))]
-#[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(1120))]
+#[bench::lru(args = (PolicyKind::Lru), setup = full_engine, config = at_most(1150))]
 fn engine_replace(mut engine: Engine) -> Engine {
     (ENTRIES..ENTRIES + OPERATIONS).for_each(|key| _ = black_box(engine.request(index(key), 1)));
     engine

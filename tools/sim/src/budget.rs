@@ -33,6 +33,17 @@ impl Budget {
     }
 }
 
+/// The budgets in their order, each once.
+pub fn unique(budgets: &[Budget]) -> Vec<Budget> {
+    let mut unique: Vec<Budget> = Vec::new();
+    for budget in budgets {
+        if !unique.contains(budget) {
+            unique.push(*budget);
+        }
+    }
+    unique
+}
+
 impl FromStr for Budget {
     type Err = BudgetError;
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 /// The present process's command line. A run of files that a pattern of the shell stands for, `folder/*.zst`,
 /// is written as that pattern again.
 pub fn command_line() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     format!("cargo run --release -p tollgate-sim -- {}", fold(&arguments).join(" "))
 }
 

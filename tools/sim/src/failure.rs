@@ -20,6 +20,8 @@ pub enum Failure {
     },
     /// No cache can be built so.
     Build(BuildError),
+    /// A thread cannot be started.
+    Thread(io::Error),
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Failure {
             Self::Trace(error) => error.fmt(f),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
             Self::Build(error) => error.fmt(f),
+            Self::Thread(source) => write!(f, "cannot start a thread: {source}"),
             Self::Output(source) => write!(f, "cannot write the output: {source}"),
         }
     }

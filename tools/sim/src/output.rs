@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 /// How rows are printed.
@@ -38,9 +39,23 @@ pub fn print<T: Serialize>(
     .map_err(Failure::Output)
 }
 
+/// Prints a line as it comes. That nobody reads it any more is no failure: the exit code says what there is to say.
+///
+/// # Errors
+/// [`Failure::Output`].
+pub fn say(line: impl Display) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(source)),
+        _ => Ok(()),
+    }
+}
+
 fn write_csv<T: Serialize>(rows: &[T], out: impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
+    rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        other => io::Error::other(format!("{other:?}")),
+    })?;
     csv.flush()
 }
 

@@ -58,6 +58,23 @@ fn mistakes_are_told() {
     }
 }
 
+/// A thread that cannot be started ends the replay: nobody waits for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_many_threads_are_an_error() {
+    let folder = TempDir::new().unwrap();
+    write_trace(&folder, "unit.trc", skewed(100, |_| 1));
+    let line = format!(
+        "ulimit -v 2000000; exec {} replay {} --max-cost 10 --threads 3000",
+        env!("CARGO_BIN_EXE_tollgate"),
+        folder.path().join("unit.trc").display()
+    );
+    let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("cannot start a thread"), "{errors}");
+}
+
 /// The threaded cache decides as the engine alone does, up to the order in which threads arrive.
 #[test]
 fn a_recorded_trace_hits_as_often_as_through_the_engine_alone() {

@@ -84,6 +84,104 @@ fn files_beside_the_rows() {
 }
 
 #[test]
+fn files_of_one_name_and_what_is_said_twice() {
+    let folder = folder();
+    for (other, requests) in [("a", 1_000), ("b", 2_000)] {
+        std::fs::create_dir(folder.path().join(other)).unwrap();
+        write_trace(&folder, &format!("{other}/web.trc"), skewed(requests, |_| 1));
+    }
+    let line = "simulate {a/web.trc} {b/web.trc} {unit.trc} --max-cost 5%,5%,100 --policy lru,fifo,lru --objective cost,hits,cost \
+                --format json --markdown {page.md}";
+    let rows = rows(&folder, line);
+    assert_eq!(
+        rows.len(),
+        3 * 2 * 2,
+        "traces, budgets and policies, each once; of cost 1, both objectives are one"
+    );
+    let mut names: Vec<&str> = rows.iter().map(|row| row["trace"].as_str().unwrap()).collect();
+    names.dedup();
+    assert!(
+        names[0].ends_with("a/web.trc") && names[1].ends_with("b/web.trc") && names[2] == "unit",
+        "{names:?}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("page.md")).unwrap();
+    for row in &rows {
+        let figure = format!("{:.2}", 100.0 * number(row, "hit_ratio"));
+        assert!(page.contains(&figure), "{row}");
+    }
+}
+
+/// A pipe can be read but once.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_from_its_beginning() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let lines: String = (0..50_000).map(|n| format!("{}\n", 1_000_000 + n % 1_000)).collect();
+    for (file, format) in [("-", "lirs"), ("/dev/stdin", "lirs"), ("-", "")] {
+        let mut arguments = vec!["analyze", file, "--format", "json"];
+        if !format.is_empty() {
+            arguments.extend(["--trace-format", format]);
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("\"requests\": 50000"), "{file} {format}: {said}");
+    }
+}
+
+/// Whoever reads only the beginning of the output is no fault of ours.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let budgets: Vec<String> = (1..400).map(|cost| cost.to_string()).collect();
+    let simulate =
+        format!("simulate {{unit.trc}} --max-cost {} --no-optimum --format csv", budgets.join(","));
+    for line in [simulate.as_str(), "hostile --keys 2000", "soak --minutes 0.001 --threads 1"] {
+        let arguments = line.split_whitespace().map(|word| match word.strip_prefix('{') {
+            Some(name) => folder.path().join(name.trim_end_matches('}')).into_os_string(),
+            None => word.into(),
+        });
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{line}: {:?} {errors}", output.status);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_may_have_any_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder();
+    let odd = folder.path().join(OsStr::from_bytes(b"odd-\xff.trc"));
+    std::fs::copy(folder.path().join("unit.trc"), &odd).unwrap();
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .arg("simulate")
+        .arg(&odd)
+        .args(["--max-cost", "5%", "--markdown"])
+        .arg(folder.path().join("page.md"))
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+}
+
+#[test]
 fn csv_has_a_line_of_names_and_one_per_row() {
     let folder = folder();
     let output = tollgate(&folder, "simulate {unit.trc} --max-cost 1%,5% --format csv");
@@ -113,6 +211,12 @@ fn mistakes_are_told_before_the_work() {
         ("simulate {unit.trc} --max-cost 5% --num-counters 0", "--num-counters"),
         ("simulate {unit.trc} {missing.trc} --max-cost 5%", "missing.trc: cannot open"),
         ("simulate {mystery} --max-cost 5%", "--trace-format"),
+        ("simulate {unit.trc} --max-cost 5% --delimiter →", "one ASCII character"),
+        ("simulate {unit.trc} --max-cost 5% --size-column 3", "fixed columns"),
+        ("soak --minutes 0", "above 0"),
+        ("soak --minutes nan", "above 0"),
+        ("soak --minutes inf", "above 0"),
+        ("hostile --keys 9", "1000"),
         ("simulate {unit.trc} --max-cost 5% --report {report.pdf}", ".html"),
         ("simulate {unit.trc} --max-cost 5% --report {none/report.html}", "no folder"),
         ("simulate {unit.trc} --max-cost 5% --markdown {none/page.md}", "no folder"),

@@ -106,5 +106,6 @@ fn curve(analysis: &Analysis) -> String {
             percent(point.byte_miss_ratio),
         ]);
     }
-    table.to_string()
+    let caveat = "Exact, but that the curve's LRU takes in what is larger than the whole budget, which a cache refuses.";
+    if analysis.unit_cost { table.to_string() } else { format!("{table}\n{caveat}") }
 }

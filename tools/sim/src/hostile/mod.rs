@@ -13,14 +13,15 @@ mod hashers;
 mod policies;
 
 use crate::failure::Failure;
+use crate::output::say;
 use clap::Args;
 use std::process::ExitCode;
 
 /// Arguments of `tollgate hostile`.
 #[derive(Debug, Args)]
 pub struct HostileArgs {
-    /// Keys that are tried against each hasher; policies are asked for ten times fewer.
-    #[arg(long, value_name = "N", default_value = "4000000")]
+    /// Keys that are tried against each hasher, 1000 at least; policies are asked for ten times fewer.
+    #[arg(long, value_name = "N", default_value = "4000000", value_parser = clap::value_parser!(u64).range(1000..))]
     keys: u64,
 
     /// Seed of every random choice.
@@ -31,14 +32,15 @@ pub struct HostileArgs {
 /// Runs `tollgate hostile`. The exit code is 1 if two keys of a hasher of ours collided.
 ///
 /// # Errors
-/// Of building a cache.
+/// Of building a cache, or of writing.
 pub fn run(args: &HostileArgs) -> Result<ExitCode, Failure> {
     let (hashers, collided) = hashers::table(args.keys, args.seed);
-    println!("Key hashers, {} keys of each shape\n{hashers}\n", args.keys);
-    println!("The store: 100,000 inserts and 1,000,000 reads by one thread\n{}\n", crowd::table(args.seed)?);
-    println!(
-        "Policies: hits of honest requests (Zipf 0.9 over 50,000 keys, room for 2,000)\n{}",
-        policies::table(args.keys / 10, args.seed)
-    );
+    say(format_args!("Key hashers, {} keys of each shape\n{hashers}\n", args.keys))?;
+    let crowd = crowd::table(args.seed)?;
+    say(format_args!("The store: 100,000 inserts and 1,000,000 reads by one thread\n{crowd}\n"))?;
+    let policies = policies::table(args.keys / 10, args.seed);
+    say(format_args!(
+        "Policies: hits of honest requests (Zipf 0.9 over 50,000 keys, room for 2,000)\n{policies}"
+    ))?;
     Ok(if collided { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

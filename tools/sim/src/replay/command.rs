@@ -3,7 +3,7 @@
 use super::Cached;
 use super::play::play;
 use super::row::Row;
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::failure::Failure;
 use crate::output::{self, RowFormat, grouped, percent};
 use crate::policies::PolicyChoice;
@@ -74,22 +74,26 @@ pub(super) struct Setting<'a> {
 /// A trace's, of building the cache, or of writing.
 pub fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     args.source.probe()?;
-    let policies = PolicyChoice::unique(&args.policy);
+    let (policies, budgets) = (PolicyChoice::unique(&args.policy), budget::unique(&args.max_cost));
     let mut rows = Vec::new();
     for at in 0..args.source.count() {
         let trace = args.source.load(at)?;
         let label = format!("[{}/{}] {}", at + 1, args.source.count(), trace.name());
-        let runs = policies.len() * args.max_cost.len();
+        let runs = policies.len() * budgets.len();
         let progress = Progress::new(label, (runs * trace.len()) as u64);
-        for &budget in &args.max_cost {
+        for &budget in &budgets {
             for policy in &policies {
                 rows.push(args.setting(&trace, policy, budget).run(&trace, &progress)?);
             }
         }
         progress.finish();
     }
-    output::print(&rows, args.format, table)?;
-    Ok(verdict(&rows))
+    let verdict = verdict(&rows);
+    match output::print(&rows, args.format, table) {
+        // Whoever has read enough still gets the verdict.
+        Err(failure) if !failure.is_broken_pipe() => Err(failure),
+        _ => Ok(verdict),
+    }
 }
 
 impl ReplayArgs {
@@ -112,7 +116,7 @@ impl ReplayArgs {
 impl Setting<'_> {
     pub(super) fn run(&self, trace: &Trace, progress: &Progress) -> Result<Row, Failure> {
         let cache = self.build()?;
-        let played = play(&cache, trace, self.threads, progress);
+        let played = play(&cache, trace, self.threads, progress).map_err(Failure::Thread)?;
         Ok(Row::new(trace, self, &cache, &played))
     }
 

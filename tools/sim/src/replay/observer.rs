@@ -22,7 +22,7 @@ pub(super) struct Seen {
 pub(super) fn observe(cache: &Cached, done: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     loop {
-        // Acquire: pairs with the Release in `dismiss`; the last snapshot follows the last request.
+        // Acquire: pairs with the Release in `Dismissal`; the last snapshot follows the last request.
         let last = done.load(Ordering::Acquire);
         let started = Instant::now();
         seen.peak_cost = seen.peak_cost.max(cache.census().cost);
@@ -34,11 +34,18 @@ pub(super) fn observe(cache: &Cached, done: &AtomicBool) -> Seen {
     }
 }
 
-/// Tells the observer that the work is done.
-pub(super) fn dismiss(observer: &Thread, done: &AtomicBool) {
-    // Release: pairs with the Acquire in `observe`.
-    done.store(true, Ordering::Release);
-    observer.unpark();
+/// Tells the observer that the work is done, when it is dropped.
+pub(super) struct Dismissal<'a> {
+    pub(super) observer: Thread,
+    pub(super) done: &'a AtomicBool,
+}
+
+impl Drop for Dismissal<'_> {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `observe`.
+        self.done.store(true, Ordering::Release);
+        self.observer.unpark();
+    }
 }
 
 const SHORTEST_REST: Duration = Duration::from_micros(100);

@@ -1,11 +1,12 @@
 //! One replay: threads that play a trace cache-aside through a real cache.
 
 use super::Cached;
-use super::observer::{Seen, dismiss, observe};
+use super::observer::{Dismissal, Seen, observe};
 use super::value::{Account, Value};
 use crate::optimum::Hits;
 use crate::progress::Progress;
 use crate::trace::{Key, Trace};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -26,34 +27,37 @@ pub(super) struct Played {
 ///
 /// The threads take [`BATCH`] requests at a time from one cursor, so that all of them work at the same place
 /// of the trace, whatever their pace.
-pub(super) fn play(cache: &Cached, trace: &Trace, threads: usize, progress: &Progress) -> Played {
+///
+/// # Errors
+/// If a thread cannot be started.
+pub(super) fn play(cache: &Cached, trace: &Trace, threads: usize, progress: &Progress) -> io::Result<Played> {
     let account = Arc::new(Account::default());
     let (cursor, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let started = Instant::now();
     let (shares, seen, elapsed) = thread::scope(|scope| {
-        let observer = scope.spawn(|| observe(cache, &done));
-        let players: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    Player { cache, account: &account, share: Share::default() }
-                        .play(trace, &cursor, progress)
-                })
-            })
-            .collect();
+        let observer = thread::Builder::new().spawn_scoped(scope, || observe(cache, &done))?;
+        // However this ends: the scope waits for the observer.
+        let dismissal = Dismissal { observer: observer.thread().clone(), done: &done };
+        let player =
+            || Player { cache, account: &account, share: Share::default() }.play(trace, &cursor, progress);
+        let players: io::Result<Vec<_>> =
+            (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, player)).collect();
+        // Those that did start have nothing more to do if others did not.
+        let players = players.inspect_err(|_| cursor.store(trace.len(), Relaxed))?;
         let shares: Vec<Share> =
             players.into_iter().map(|player| player.join().expect("a player does not panic")).collect();
         cache.wait().expect("the process was not forked");
         let elapsed = started.elapsed();
-        dismiss(observer.thread(), &done);
-        (shares, observer.join().expect("the observer does not panic"), elapsed)
-    });
+        drop(dismissal);
+        io::Result::Ok((shares, observer.join().expect("the observer does not panic"), elapsed))
+    })?;
     let mut played = Played { hits: Hits::default(), wrong_values: 0, seen, elapsed, account };
     for share in shares {
         played.hits.count += share.hits.count;
         played.hits.cost += share.hits.cost;
         played.wrong_values += share.wrong_values;
     }
-    played
+    Ok(played)
 }
 
 struct Player<'a> {

@@ -16,7 +16,7 @@ pub(super) struct Knee {
     pub(super) num_counters: usize,
     /// What the policy reaches there.
     pub(super) score: f64,
-    /// What it reaches at the largest budget played.
+    /// The most that it reaches, at whatever budget.
     pub(super) ceiling: f64,
     /// Whose curve it is.
     pub(super) policy: &'static str,

@@ -94,9 +94,9 @@ fn recommendation(view: &View<'_>) -> String {
     let Some(knee) = &view.knee else { return String::new() };
     format!(
         "<p class=\"advice\"><strong>Recommended: <code>max_cost = {}</code>, <code>num_counters = {}</code>.</strong> \
-         There policy {} reaches {} %, which is {:.0} % of the {} % that it reaches at the largest budget, for {:.1} % of the cost of \
+         There policy {} reaches {} %, which is {:.0} % of the {} % that it reaches at best, for {:.1} % of the cost of \
          all keys. It is the knee of its curve among the budgets played: up to there a unit of budget buys \
-         more hits than the average unit, beyond it fewer. The counters are ten for each entry that fits.</p>\n",
+         more hits than the average unit, beyond it fewer.</p>\n",
         grouped(knee.max_cost),
         grouped(knee.num_counters as u64),
         escape(knee.policy),

@@ -1,7 +1,7 @@
 //! The command line of `tollgate simulate`.
 
 use super::{Plan, Row, markdown};
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::command_line::command_line;
 use crate::failure::Failure;
 use crate::output::{self, RowFormat, grouped, percent};
@@ -82,7 +82,7 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
         report::write(target, &sources, &command_line(), &args.notes())?;
     }
     if let Some(path) = &args.markdown {
-        std::fs::write(path, markdown::page(&rows, &command_line()))
+        std::fs::write(path, markdown::page(&rows, &command_line(), &args.counters()))
             .map_err(|source| Failure::Write { path: path.clone(), source })?;
     }
     output::print(&rows, args.format, table)?;
@@ -91,9 +91,13 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
 
 impl SimulateArgs {
     fn plan(&self) -> Plan {
-        let mut objectives: Vec<Objective> = self.objective.iter().map(|&name| name.into()).collect();
-        objectives.dedup();
-        let mut budgets = self.max_cost.clone();
+        let mut objectives: Vec<Objective> = Vec::new();
+        for objective in self.objective.iter().map(|&name| Objective::from(name)) {
+            if !objectives.contains(&objective) {
+                objectives.push(objective);
+            }
+        }
+        let mut budgets = budget::unique(&self.max_cost);
         if self.needs_grid() {
             budgets.extend(
                 GRID_PERCENT.map(Budget::Percent).iter().filter(|budget| !self.max_cost.contains(budget)),
@@ -120,12 +124,21 @@ impl SimulateArgs {
         self.max_cost.iter().any(|budget| budget.to_string() == row.budget)
     }
 
+    /// How large the frequency sketches were.
+    fn counters(&self) -> String {
+        match self.num_counters {
+            Some(counters) => format!("The frequency sketches have {counters} counters, as was asked for."),
+            None => "The frequency sketches have ten counters for each entry that fits.".to_owned(),
+        }
+    }
+
     /// What the reader of the report must know of how it came about.
     fn notes(&self) -> Vec<String> {
         let mut notes = vec![
             "Every policy plays the trace alone, from empty. Ratios are in percent of all requests, cold misses included."
                 .to_owned(),
         ];
+        notes.push(self.counters());
         if self.needs_grid() {
             let asked: Vec<String> = self.max_cost.iter().map(Budget::to_string).collect();
             notes.push(format!(

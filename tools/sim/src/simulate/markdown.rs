@@ -8,8 +8,8 @@ use std::fmt::Write;
 use tollgate::policy::Objective;
 
 /// The page: what it is, how to make it, who is how far below the best, and every figure.
-pub(super) fn page(rows: &[Row], command: &str) -> String {
-    let mut page = format!("# Hit ratios\n\nMade by\n\n```sh\n{command}\n```\n\n{INTRODUCTION}");
+pub(super) fn page(rows: &[Row], command: &str, counters: &str) -> String {
+    let mut page = format!("# Hit ratios\n\nMade by\n\n```sh\n{command}\n```\n\n{INTRODUCTION} {counters}\n");
     let groups: Vec<(&str, Vec<Row>)> = GROUPS
         .iter()
         .map(|group| (group.title, rows.iter().filter(|row| group.takes(row)).cloned().collect::<Vec<_>>()))
@@ -27,12 +27,10 @@ pub(super) fn page(rows: &[Row], command: &str) -> String {
 }
 
 const INTRODUCTION: &str = "\
-Every policy plays every trace alone (the engine, no threads), from empty, at budgets given in percent of the cost of
-the trace's distinct keys. Ratios are in percent; the best of a row is bold. The frequency sketches have ten counters for each entry that
-fits. *Optimum*: for keys of cost 1, Belady's MIN with bypass, exact; for others the range between an offline policy
-(Belady-Size for hits, furthest first for bytes) and PFOO-L, above which nothing is possible. A policy above the
-optimum would not be holding its budget.
-";
+Every policy plays every trace alone (the engine, no threads), from empty. Budgets in percent are of the cost of
+the trace's distinct keys. Ratios are in percent; the best of a row is bold. *Optimum*: for keys of cost 1, Belady's MIN with bypass, exact; for others the range
+between an offline policy (Belady-Size for hits, furthest first for bytes) and PFOO-L, above which nothing is possible. A policy above the
+optimum would not be holding its budget.";
 
 /// Rows that may be averaged over.
 struct Group {

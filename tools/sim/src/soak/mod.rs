@@ -12,6 +12,7 @@ mod era;
 mod workload;
 
 use crate::failure::Failure;
+use crate::output::say;
 use account::Account;
 use clap::Args;
 use era::{Setting, play};
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 /// Arguments of `tollgate soak`.
 #[derive(Debug, Args)]
 pub struct SoakArgs {
-    /// How long, in minutes; fractions are welcome.
-    #[arg(long, value_name = "M", default_value = "1")]
+    /// How long, in minutes; fractions are welcome. Every setting gets its turn, however short.
+    #[arg(long, value_name = "M", default_value = "1", value_parser = parse_minutes)]
     minutes: f64,
 
     /// Threads that work, besides the caches' own.
@@ -54,12 +55,12 @@ struct Total {
 /// Runs `tollgate soak`. The exit code is 1 if a promise was broken.
 ///
 /// # Errors
-/// Of building a cache.
+/// Of building a cache, or of writing.
 pub fn run(args: &SoakArgs) -> Result<ExitCode, Failure> {
     hush_planted_panics();
     let account: &'static Account = Box::leak(Box::default());
     thread::spawn(move || bark_if_stuck(account));
-    let length = Duration::try_from_secs_f64(args.minutes * 60.0).unwrap_or(Duration::from_secs(60));
+    let length = Duration::from_secs_f64(args.minutes * 60.0);
     let (started, mut total) = (Instant::now(), Total::default());
     while started.elapsed() < length && total.violations.is_empty() {
         for setting in Setting::ALL {
@@ -78,16 +79,16 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Failure> {
         total.resident_kb.extend(resident_kb());
         let seconds = started.elapsed().as_secs();
         let resident = total.resident_kb.last().copied().unwrap_or_default();
-        println!(
+        say(format_args!(
             "{seconds:>6} s  {:>14} operations  {:>7} checks  {resident:>8} KiB resident",
             total.operations, total.checks
-        );
+        ))?;
     }
-    report(&mut total, account);
+    report(&mut total, account)?;
     Ok(if total.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn report(total: &mut Total, account: &Account) {
+fn report(total: &mut Total, account: &Account) -> Result<(), Failure> {
     let growth = growth_kb(&total.resident_kb);
     // The allocator keeps what the first rounds needed; half as much again is more than that.
     if let (Some(growth), Some(&first)) = (growth, total.resident_kb.first())
@@ -95,29 +96,29 @@ fn report(total: &mut Total, account: &Account) {
     {
         total.violations.push(format!("memory grew by {growth} KiB from one round of settings to the last"));
     }
-    println!(
+    say(format_args!(
         "{} operations, {} checks of caches at rest, {} caches",
         total.operations, total.checks, total.eras
-    );
-    println!("peak of the store: {:.4} of max_cost + slack", total.tightest);
-    println!("planted panics that were contained: {}", total.panics);
+    ))?;
+    say(format_args!("peak of the store: {:.4} of max_cost + slack", total.tightest))?;
+    say(format_args!("planted panics that were contained: {}", total.panics))?;
     let at = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    println!(
+    say(format_args!(
         "values: {} made, {} dropped, {} announced, {} handed back, {} loaded",
         at(&account.made),
         at(&account.dropped),
         at(&account.announced),
         at(&account.handed_back),
         at(&account.loaded)
-    );
+    ))?;
     match growth {
         Some(growth) => {
-            println!("resident set: {growth:+} KiB from the second round of settings to the last")
+            say(format_args!("resident set: {growth:+} KiB from the second round of settings to the last"))?;
         }
-        None => println!("resident set: too few rounds to tell"),
+        None => say("resident set: too few rounds to tell")?,
     }
-    println!("{} violations", total.violations.len());
-    total.violations.iter().for_each(|violation| println!("VIOLATION: {violation}"));
+    say(format_args!("{} violations", total.violations.len()))?;
+    total.violations.iter().try_for_each(|violation| say(format_args!("VIOLATION: {violation}")))
 }
 
 /// From the second round of settings to the last: the first fills the allocator.
@@ -142,7 +143,7 @@ fn bark_if_stuck(account: &Account) {
         thread::sleep(Duration::from_secs(60));
         let made = account.made.load(Ordering::Relaxed);
         if made == seen {
-            println!("VIOLATION: no value was made for a minute: a deadlock");
+            eprintln!("VIOLATION: no value was made for a minute: a deadlock");
             std::process::exit(1);
         }
         seen = made;
@@ -157,3 +158,14 @@ fn hush_planted_panics() {
         }
     }));
 }
+
+/// A length for clap: above nothing, below a lifetime.
+fn parse_minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if minutes > 0.0 && minutes <= MOST_MINUTES => Ok(minutes),
+        _ => Err(format!("minutes are a number above 0, {MOST_MINUTES} at most")),
+    }
+}
+
+/// A hundred years.
+const MOST_MINUTES: f64 = 52_560_000.0;

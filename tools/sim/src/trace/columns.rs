@@ -29,6 +29,13 @@ pub struct Columns {
     pub delimiter: Option<u8>,
 }
 
+impl Columns {
+    /// Whether anything is said of them.
+    pub(super) fn any(&self) -> bool {
+        self.key.is_some() || self.size.is_some() || self.delimiter.is_some()
+    }
+}
+
 /// Positions of key and cost.
 struct Places {
     key: usize,
@@ -41,9 +48,10 @@ pub(super) fn read_csv(
     columns: &Columns,
     trace: &mut TraceBuilder,
 ) -> Result<(), TraceFault> {
-    let mut csv = open(reader, columns);
+    let mut csv = open(reader, columns, true);
     let mut record = StringRecord::new();
     let places = match (numbered(&columns.key), numbered(&columns.size)) {
+        (Some(_), None) if columns.size.is_some() => return Err(TraceFault::MixedColumns),
         (Some(key), size) => Places { key, size },
         _ => {
             next(&mut csv, &mut record, trace.len())?;
@@ -62,13 +70,19 @@ pub(super) fn read_libcachesim(
     if columns.key.is_some() || !starts_with_number(reader) {
         return read_csv(reader, columns, trace);
     }
-    let mut csv = open(reader, columns);
-    read_places(&mut csv, &Places { key: 1, size: Some(2) }, StringRecord::new(), trace)
+    let size = numbered(&columns.size);
+    if size.is_none() && columns.size.is_some() {
+        return Err(TraceFault::MixedColumns);
+    }
+    // Written without quotation marks: one that is there is a part of a key.
+    let mut csv = open(reader, columns, false);
+    read_places(&mut csv, &Places { key: 1, size: size.or(Some(2)) }, StringRecord::new(), trace)
 }
 
 /// Twitter's cache-trace.
 pub(super) fn read_twitter(reader: &mut Reader, trace: &mut TraceBuilder) -> Result<(), TraceFault> {
-    let mut csv = open(reader, &Columns { delimiter: Some(b','), ..Columns::default() });
+    // Written without quotation marks: one that is there is a part of a key.
+    let mut csv = open(reader, &Columns { delimiter: Some(b','), ..Columns::default() }, false);
     let mut record = StringRecord::new();
     while next(&mut csv, &mut record, trace.len())? {
         let line = line_of(&record);
@@ -112,7 +126,7 @@ pub(super) fn guess_delimiter(line: &str) -> u8 {
         .unwrap_or(b',')
 }
 
-fn open<'a>(reader: &'a mut Reader, columns: &Columns) -> csv::Reader<&'a mut Reader> {
+fn open<'a>(reader: &'a mut Reader, columns: &Columns, quoting: bool) -> csv::Reader<&'a mut Reader> {
     let delimiter = columns.delimiter.unwrap_or_else(|| {
         let head = reader.fill_buf().unwrap_or_default();
         let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -121,6 +135,7 @@ fn open<'a>(reader: &'a mut Reader, columns: &Columns) -> csv::Reader<&'a mut Re
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .quoting(quoting)
         .delimiter(delimiter)
         .trim(csv::Trim::All)
         .from_reader(reader)
@@ -174,13 +189,18 @@ fn next(
     record: &mut StringRecord,
     requests: usize,
 ) -> Result<bool, TraceFault> {
-    csv.read_record(record).map_err(|error| {
+    let more = csv.read_record(record).map_err(|error| {
         let line = error.position().map_or(0, csv::Position::line);
         match error.into_kind() {
             csv::ErrorKind::Io(source) => TraceFault::Read { requests, source },
             _ => TraceFault::Line { line, fault: LineFault::NotText },
         }
-    })
+    })?;
+    // A stray quotation mark would take all lines up to the next one for a single field.
+    match record.iter().any(|field| field.contains('\n')) {
+        true => Err(TraceFault::Line { line: line_of(record), fault: LineFault::OpenQuote }),
+        false => Ok(more),
+    }
 }
 
 fn field(record: &StringRecord, at: usize) -> Result<&str, TraceFault> {

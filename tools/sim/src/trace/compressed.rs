@@ -1,4 +1,4 @@
-//! Opening files that may be compressed: zstd and gzip are told by their first bytes, not their names.
+//! Opening files that may be compressed: zstd and gzip are told by their first bytes, not their names. `-` is standard input.
 
 use super::error::TraceFault;
 use flate2::bufread::MultiGzDecoder;
@@ -11,14 +11,26 @@ pub(super) type Reader = BufReader<Box<dyn Read>>;
 
 /// Opens a file and undoes its compression, if any.
 pub(super) fn open(path: &Path) -> Result<Reader, TraceFault> {
-    let file = File::open(path).map_err(TraceFault::Open)?;
+    let file: Box<dyn Read> = match path.as_os_str() == STANDARD_INPUT {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(path).map_err(TraceFault::Open)?),
+    };
     decode(BufReader::with_capacity(BUFFER, file)).map_err(TraceFault::Open)
+}
+
+/// Whether what is read from a path is gone, as from a pipe, so that it cannot be looked at first and read again.
+pub(super) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+        || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// Undoes the compression, if any.
 pub(super) fn decode(mut raw: impl BufRead + 'static) -> io::Result<Reader> {
     let head = raw.fill_buf()?;
-    let decoded: Box<dyn Read> = if head.starts_with(&ZSTD_MAGIC) {
+    // The second is a frame to be skipped, with which parallel compressors begin.
+    let is_zstd =
+        head.starts_with(&ZSTD_MAGIC) || head.get(1..4) == Some(&SKIPPED_MAGIC) && head[0] & 0xf0 == 0x50;
+    let decoded: Box<dyn Read> = if is_zstd {
         Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
     } else if head.starts_with(&GZIP_MAGIC) {
         Box::new(MultiGzDecoder::new(raw))
@@ -28,6 +40,8 @@ pub(super) fn decode(mut raw: impl BufRead + 'static) -> io::Result<Reader> {
     Ok(BufReader::with_capacity(BUFFER, decoded))
 }
 
+pub(super) const STANDARD_INPUT: &str = "-";
+const SKIPPED_MAGIC: [u8; 3] = [0x2a, 0x4d, 0x18];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BUFFER: usize = 1 << 17;

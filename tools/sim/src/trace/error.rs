@@ -43,6 +43,12 @@ pub enum TraceFault {
     },
     /// Neither name nor content tell the format.
     UnknownFormat,
+    /// Compressed in a way that is not read.
+    UnknownCompression(&'static str),
+    /// Columns were named that the format does not have.
+    NoColumns(&'static str),
+    /// One column is given by its number, which says that there is no line of names, and the other by its name.
+    MixedColumns,
     /// There is no column of that name; the names that there are.
     NoColumn {
         /// What was looked for.
@@ -61,8 +67,17 @@ pub enum TraceFault {
 /// What can be wrong with a line of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineFault {
-    /// Not a number where one is due.
+    /// Not a whole number where one is due.
     NotANumber(String),
+    /// A number that 64 bits cannot hold.
+    TooLarge(String),
+    /// A line of keys has more than a key and a cost.
+    TooManyFields {
+        /// How many there may be.
+        most: usize,
+    },
+    /// A quoted field goes on in the next line.
+    OpenQuote,
     /// Too few fields.
     TooFewFields {
         /// How many there are.
@@ -101,6 +116,18 @@ impl fmt::Display for TraceFault {
             }
             Self::Line { line, fault } => write!(f, "line {line}: {fault}"),
             Self::UnknownFormat => f.write_str("cannot tell the format; name it with --trace-format"),
+            Self::UnknownCompression(name) => {
+                write!(f, "compressed by {name}; decompress it, or use zstd or gzip")
+            }
+            Self::NoColumns(format) => {
+                write!(
+                    f,
+                    "the format {format} has fixed columns: none can be chosen, nor what stands between them"
+                )
+            }
+            Self::MixedColumns => f.write_str(
+                "one column is given by number, as if there were no line of names, and the other by name",
+            ),
             Self::NoColumn { wanted, present } => {
                 write!(f, "no column {wanted}; the columns are: {}", present.join(", "))
             }
@@ -114,7 +141,12 @@ impl fmt::Display for TraceFault {
 impl fmt::Display for LineFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotANumber(text) => write!(f, "{text:?} is not a number"),
+            Self::NotANumber(text) => write!(f, "{text:?} is not a whole number"),
+            Self::TooLarge(text) => write!(f, "{text} is more than 64 bits hold"),
+            Self::TooManyFields { most } => {
+                write!(f, "more than {most} fields; if it is another format, name it with --trace-format")
+            }
+            Self::OpenQuote => f.write_str("a quotation mark is not closed on its line"),
             Self::TooFewFields { found, needed } => write!(f, "{found} fields where {needed} are needed"),
             Self::LongRun { blocks, most } => {
                 write!(f, "{blocks} blocks in one request, where at most {most} are believed")

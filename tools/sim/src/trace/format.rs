@@ -7,6 +7,7 @@ use super::LoadOptions;
 use super::columns::{KEY_NAMES, TWITTER_WRITES, guess_delimiter, plain_name};
 use super::compressed::Reader;
 use super::error::TraceFault;
+use super::lines::BYTE_ORDER_MARK;
 use clap::ValueEnum;
 use std::io::BufRead;
 use std::path::Path;
@@ -33,13 +34,44 @@ pub enum Format {
     Twitter,
 }
 
+impl Format {
+    fn has_columns(self) -> bool {
+        matches!(self, Self::Csv | Self::LibCacheSimCsv)
+    }
+
+    /// As the command line calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tollgate => "tollgate",
+            Self::Text => "text",
+            Self::Csv => "csv",
+            Self::Arc => "arc",
+            Self::Lirs => "lirs",
+            Self::OracleGeneral => "oracle-general",
+            Self::LibCacheSimCsv => "libcachesim-csv",
+            Self::Twitter => "twitter",
+        }
+    }
+}
+
 /// The format to read `path` by.
 pub(super) fn resolve(path: &Path, reader: &mut Reader, options: &LoadOptions) -> Result<Format, TraceFault> {
-    if let Some(format) = options.format {
-        return Ok(format);
+    let format = match options.format {
+        Some(format) => format,
+        None => guess(path, reader, options)?,
+    };
+    match options.columns.any() && !format.has_columns() {
+        true => Err(TraceFault::NoColumns(format.name())),
+        false => Ok(format),
     }
+}
+
+fn guess(path: &Path, reader: &mut Reader, options: &LoadOptions) -> Result<Format, TraceFault> {
     let head = reader.fill_buf().map_err(|source| TraceFault::Read { requests: 0, source })?;
-    if options.columns.key.is_some() && is_text(head) {
+    if let Some((name, _)) = NOT_READ.into_iter().find(|(_, magic)| head.starts_with(magic)) {
+        return Err(TraceFault::UnknownCompression(name));
+    }
+    if options.columns.any() && is_text(head) {
         return Ok(Format::Csv);
     }
     let name = file_name(path).to_lowercase();
@@ -51,7 +83,7 @@ pub(super) fn resolve(path: &Path, reader: &mut Reader, options: &LoadOptions) -
 }
 
 /// The name of a trace: its file's, without endings that tell format or compression.
-pub(super) fn trace_name(path: &Path) -> String {
+pub fn trace_name(path: &Path) -> String {
     let mut name = file_name(path);
     while let Some((stem, ending)) = name.rsplit_once('.') {
         if stem.is_empty() || !ENDINGS.contains(&ending.to_lowercase().as_str()) {
@@ -63,7 +95,8 @@ pub(super) fn trace_name(path: &Path) -> String {
 }
 
 fn by_name(name: &str, text: bool) -> Option<Format> {
-    let has = |ending: &str| name.ends_with(ending) || name.contains(&format!("{ending}."));
+    let name = COMPRESSIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let has = |ending: &str| name.ends_with(ending);
     match text {
         true if has(".lis") => Some(Format::Arc),
         true if has(".csv") || has(".tsv") => Some(Format::Csv),
@@ -80,9 +113,10 @@ fn by_content(head: &[u8]) -> Option<Format> {
     if !is_text(head) {
         return None;
     }
-    let line = String::from_utf8_lossy(head.split(|&byte| byte == b'\n').next()?).into_owned();
+    let line = String::from_utf8_lossy(head.split(|&byte| byte == b'\n').next()?);
+    let line = line.trim_start_matches(BYTE_ORDER_MARK);
     let fields: Vec<&str> = line
-        .split(char::from(guess_delimiter(&line)))
+        .split(char::from(guess_delimiter(line)))
         .map(str::trim)
         .filter(|field| !field.is_empty())
         .collect();
@@ -106,6 +140,13 @@ fn is_text(head: &[u8]) -> bool {
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
+
+/// Endings of what is decompressed.
+const COMPRESSIONS: [&str; 3] = [".zst", ".zstd", ".gz"];
+
+/// What is compressed otherwise, by its first bytes.
+const NOT_READ: [(&str, &[u8]); 4] =
+    [("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"), ("lz4", b"\x04\x22\x4d\x18"), ("zip", b"PK\x03\x04")];
 
 const ENDINGS: [&str; 13] =
     ["zst", "zstd", "gz", "trc", "trace", "lis", "csv", "tsv", "txt", "keys", "lirs", "bin", "oraclegeneral"];

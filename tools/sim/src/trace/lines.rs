@@ -2,7 +2,7 @@
 //!
 //! | format | line |
 //! |---|---|
-//! | text | a key, and a cost if there is a second field, between blanks or commas; `#` opens a comment |
+//! | text | a key, and a cost if there is a second field, between blanks or commas; `#` opens a comment; no third field |
 //! | ARC (`.lis`) | `first block, number of blocks, ignored, request number`: one request per block |
 //! | LIRS | a block number; `*` marks the end of a phase and is skipped |
 
@@ -18,6 +18,9 @@ pub(super) fn read_text(reader: &mut Reader, trace: &mut TraceBuilder) -> Result
         let mut fields = fields(text);
         let Some(key) = fields.next().filter(|key| !key.starts_with('#')) else { return Ok(()) };
         let cost = fields.next().map_or(Ok(1), number)?;
+        if fields.next().is_some_and(|field| !field.starts_with('#')) {
+            return Err(LineFault::TooManyFields { most: 2 }.into());
+        }
         Ok(trace.push(text_key(key), cost)?)
     })
 }
@@ -47,13 +50,18 @@ pub(super) fn read_lirs(reader: &mut Reader, trace: &mut TraceBuilder) -> Result
     })
 }
 
-/// The key that a piece of text stands for: itself if it is a number, else its hash.
+/// The key that a piece of text stands for: itself if it is a number as numbers are written, else its hash. `007` is not `7`.
 pub(super) fn text_key(text: &str) -> u64 {
-    text.parse().unwrap_or_else(|_| xxh3_64(text.as_bytes()))
+    let is_padded = text.len() > 1 && text.starts_with('0');
+    let number = if is_padded { None } else { number(text).ok() };
+    number.unwrap_or_else(|| xxh3_64(text.as_bytes()))
 }
 
 pub(super) fn number(text: &str) -> Result<u64, LineFault> {
-    text.parse().map_err(|_| LineFault::NotANumber(text.to_owned()))
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(LineFault::NotANumber(text.to_owned()));
+    }
+    text.parse().map_err(|_| LineFault::TooLarge(text.to_owned()))
 }
 
 fn fields(text: &str) -> impl Iterator<Item = &str> {
@@ -63,6 +71,9 @@ fn fields(text: &str) -> impl Iterator<Item = &str> {
 /// The blocks that one line may ask for: half a gigabyte of the usual blocks. A line that says more is damaged, and to believe it
 /// would fill the memory.
 const MOST_BLOCKS: u64 = 1 << 20;
+
+/// What some editors put before a text.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What stops the reading of lines.
 enum Stop {
@@ -98,6 +109,7 @@ fn for_each_line(
             }
             Err(source) => return Err(TraceFault::Read { requests: trace.len(), source }),
         }
+        let text = if line == 1 { text.trim_start_matches(BYTE_ORDER_MARK) } else { &text };
         take(text.trim_end_matches(['\n', '\r']), trace).map_err(|stop| match stop {
             Stop::Line(fault) => TraceFault::Line { line, fault },
             Stop::Trace(fault) => fault,

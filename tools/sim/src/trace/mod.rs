@@ -21,7 +21,7 @@ pub mod synthetic;
 
 pub use columns::Columns;
 pub use error::{TraceError, TraceFault};
-pub use format::Format;
+pub use format::{Format, trace_name};
 pub use mix::MixedKeys;
 
 use std::collections::HashMap;
@@ -54,6 +54,11 @@ impl Trace {
     /// The trace's name: that of its file, without the endings.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same trace under another name.
+    pub fn renamed(self, name: String) -> Self {
+        Self { name, ..self }
     }
 
     /// The number of requests.
@@ -144,14 +149,17 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Trace, TraceError> {
 }
 
 /// Opens a trace file and works out its format, without reading on: what can be known to be wrong
-/// before any long work starts.
+/// before any long work starts. Of what can be read only once, a pipe or standard input, nothing is known.
 ///
 /// # Errors
 /// As [`load`].
-pub fn probe(path: &Path, options: &LoadOptions) -> Result<Format, TraceError> {
+pub fn probe(path: &Path, options: &LoadOptions) -> Result<(), TraceError> {
+    if compressed::is_stream(path) {
+        return Ok(());
+    }
     let fault = |fault| TraceError { path: path.to_owned(), fault };
     let mut reader = compressed::open(path).map_err(fault)?;
-    format::resolve(path, &mut reader, options).map_err(fault)
+    format::resolve(path, &mut reader, options).map(drop).map_err(fault)
 }
 
 fn read_file(path: &Path, options: &LoadOptions) -> Result<Trace, TraceFault> {

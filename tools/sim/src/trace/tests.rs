@@ -186,6 +186,92 @@ fn twitter_counts_reads_and_learns_sizes_from_writes() {
     );
 }
 
+fn columns(key: Option<&str>, size: Option<&str>) -> Columns {
+    Columns { key: key.map(str::to_owned), size: size.map(str::to_owned), delimiter: None }
+}
+
+#[test]
+fn a_stray_quotation_mark_takes_no_lines_with_it() {
+    let twitter: String =
+        (0..500).map(|n| format!("{n},{},4,0,1,get,0\n", if n == 7 { "\"b" } else { "a" })).collect();
+    assert_eq!(read("t.sort", twitter.as_bytes()).unwrap().len(), 500);
+
+    let bare: String = (0..500).map(|n| format!("{n},{},10\n", if n == 7 { "\"b" } else { "5" })).collect();
+    let options = LoadOptions { format: Some(Format::LibCacheSimCsv), columns: Columns::default() };
+    assert_eq!(read_as("bare.csv", bare.as_bytes(), &options).unwrap().len(), 500);
+
+    let named = format!("key,size\n{}", (0..500).map(|n| format!("{n},1\n")).collect::<String>());
+    let error = read("a.csv", named.replace("\n7,", "\n\"7,").as_bytes()).unwrap_err();
+    assert!(matches!(error.fault, TraceFault::Line { line: 9, fault: LineFault::OpenQuote }), "{error}");
+    // Closed on its line, it is none of ours.
+    assert_eq!(read("a.csv", named.replace("\n7,", "\n\"7\",").as_bytes()).unwrap().distinct(), 500);
+}
+
+#[test]
+fn columns_that_would_be_ignored_are_refused() {
+    let with = |name: &str, content: &[u8], format, columns| {
+        read_as(name, content, &LoadOptions { format, columns }).map_err(|error| error.fault)
+    };
+    let csv = b"ts,key,bytes\n1,7,10\n2,8,20\n";
+    for size in ["bytes", "nosuch"] {
+        let mixed = with("a.csv", csv, None, columns(Some("2"), Some(size)));
+        assert!(matches!(mixed, Err(TraceFault::MixedColumns)), "{mixed:?}");
+    }
+    assert!(matches!(
+        with("a.csv", csv, None, columns(None, Some("nosuch"))),
+        Err(TraceFault::NoColumn { .. })
+    ));
+    assert_eq!(requests(&with("a.csv", csv, None, columns(None, Some("ts"))).unwrap()), [(7, 1), (8, 2)]);
+
+    let bare = b"1,7,100,3\n2,8,50,4\n";
+    let format = Some(Format::LibCacheSimCsv);
+    assert_eq!(requests(&with("a.csv", bare, format, columns(None, Some("4"))).unwrap()), [(7, 3), (8, 4)]);
+    let mixed = with("a.csv", bare, format, columns(None, Some("size")));
+    assert!(matches!(mixed, Err(TraceFault::MixedColumns)), "{mixed:?}");
+
+    for format in [Format::Lirs, Format::Text, Format::Arc, Format::Twitter, Format::Tollgate] {
+        let ignored = with("a", b"1\n2\n", Some(format), columns(Some("key"), None));
+        assert!(matches!(ignored, Err(TraceFault::NoColumns(_))), "{format:?}: {ignored:?}");
+    }
+}
+
+#[test]
+fn compressed_data_is_never_read_as_records() {
+    for (name, magic) in
+        [("bzip2", &b"BZh91AY&SY"[..]), ("xz", b"\xfd7zXZ\0\0\x04"), ("lz4", b"\x04\x22\x4d\x18\x64")]
+    {
+        let mut content = magic.to_vec();
+        content.resize(1200, 0xa5);
+        for file in ["a.trc.bz2", "a.trc", "a.oracleGeneral.xz"] {
+            let error = read(file, &content).unwrap_err();
+            assert!(matches!(error.fault, TraceFault::UnknownCompression(told) if told == name), "{error}");
+        }
+    }
+    let content: Vec<u8> = (0..1200).map(|n| (n * 7 % 251) as u8).collect();
+    assert!(matches!(read("a.trc.zip7", &content).unwrap_err().fault, TraceFault::UnknownFormat));
+    // Parallel zstd begins with a frame that is to be skipped.
+    let skipped =
+        [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4][..], &zstd(&tollgate_records(&[(7, 1)]))];
+    assert_eq!(requests(&read("a.trc.zst", &skipped.concat()).unwrap()), [(7, 1)]);
+}
+
+#[test]
+fn text_that_is_something_else_is_refused() {
+    let error = read("a.txt", b"1 2\n1633046400 42 512\n").unwrap_err();
+    assert!(
+        matches!(error.fault, TraceFault::Line { line: 2, fault: LineFault::TooManyFields { .. } }),
+        "{error}"
+    );
+    assert_eq!(read("a.txt", b"1 2 # seldom\n").unwrap().len(), 1);
+    // Written otherwise, it is another key.
+    let trace = read("a.keys", b"\xef\xbb\xbf7 1\n7 1\n007 1\n+7 1\n0 1\n").unwrap();
+    assert_eq!(trace.ids(), [0, 0, 1, 2, 3]);
+    assert_eq!((trace.keys()[0].key, trace.keys()[3].key), (7, 0));
+    assert_eq!(requests(&read("a", b"\xef\xbb\xbf7\n8\n").unwrap()), [(7, 1), (8, 1)]);
+    let error = read("a.txt", b"1 99999999999999999999\n").unwrap_err();
+    assert!(error.to_string().contains("64 bits"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_told_is_asked_for() {
     for (name, content) in [("mystery", &tollgate_records(&[(1, 1)])[..]), ("words", b"hello world\n")] {

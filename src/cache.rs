@@ -107,7 +107,7 @@ impl<V> Drop for Owner<V> {
 /// Options of one insert; see [`Cache::try_insert_with`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InsertOptions {
-    /// How long the entry lives: `None` is what the builder said, zero is for ever.
+    /// How long the entry lives: `None` is what the builder said, zero is for ever (not over at once; see [`Cache::insert_with_ttl`]).
     pub time_to_live: Option<Duration>,
     /// Only replace a live entry. Without a `time_to_live`, the new one keeps the deadline of the old; without a `tag`, the tag.
     pub if_present: bool,
@@ -165,7 +165,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     }
 
     /// Inserts or replaces an entry that lives for `ttl`; `Duration::ZERO` is for ever, and so is whatever ends more
-    /// than 34 years after the cache was built.
+    /// than 34 years after the cache was built. **What is left of a deadline may come out as zero and means the opposite here**: say
+    /// `.max(Duration::from_nanos(1))`, or give the deadline itself to [`expire_at`](Self::expire_at).
     pub fn insert_with_ttl(&self, key: impl AsKey<K>, value: V, cost: u64, ttl: Duration) -> bool {
         let options = InsertOptions { time_to_live: Some(ttl), ..Default::default() };
         self.try_insert_with(key, value, cost, options).is_ok()
@@ -279,13 +280,14 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
 
     /// Removes every entry that `keep` does not want, shard by shard; the listener hears of each. `keep` runs
     /// under the exclusive lock of a shard: it must not call the cache. Entries that are inserted meanwhile
-    /// may or may not be seen. If it panics, what it has judged in earlier shards stays judged.
+    /// may or may not be seen. If it panics, what it has judged in earlier shards stays judged. O(rows).
     pub fn retain(&self, keep: impl FnMut(KeyHash, &V) -> bool) {
         self.core.retain(keep);
     }
 
     /// Removes every entry; the listener hears of each. What was inserted before the call is never seen after
-    /// it; what is inserted meanwhile may or may not stay. The policy starts afresh.
+    /// it; what is inserted meanwhile may or may not stay. The policy starts afresh. O(rows), under the engine's mutex, one shard at a time;
+    /// listener and destructors run afterwards, on this thread.
     pub fn clear(&self) {
         self.core.clear();
     }
@@ -340,6 +342,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
 
     /// Changes the budget; 0 counts as 1. Of a member of a [shared budget](Builder::shared_budget), the most that it may get. If it is lowered, what no longer fits has been evicted when this
     /// returns. A slack that was not set explicitly follows. So does what may be [pinned](Self::pin), if it is more than the budget.
+    /// Under the engine's mutex; O(what is pending and what is evicted), and the callbacks of these run on this thread.
     pub fn set_max_cost(&self, max_cost: u64) {
         self.core.set_max_cost(max_cost);
     }
@@ -349,7 +352,8 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
         self.core.name()
     }
 
-    /// A snapshot of the counters.
+    /// A snapshot of the counters. Takes the engine's mutex, so that it waits for a turn of maintenance, or a `clear`, that is under way: for
+    /// every scrape, not for every request. O(shards), and a copy of the miss-ratio curve if there is one.
     pub fn stats(&self) -> Stats {
         self.core.stats()
     }

@@ -46,8 +46,8 @@
 //! # Choosing the numbers
 //!
 //! `max_cost` is the budget. `num_counters` sizes the frequency sketch and should be about ten times the number of
-//! entries that fit; the memory for it is two to three bytes per counter, taken as the cache fills. `tollgate analyze` and
-//! `tollgate simulate` in the repository recommend both from a trace of yours.
+//! entries that fit; the memory for it is two to three bytes per counter, taken as the cache fills. In the repository,
+//! `tollgate simulate TRACE --report report.html` recommends both from a trace of yours, and `tollgate analyze TRACE` tells what it is like.
 //!
 //! # Forking
 //!

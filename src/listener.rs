@@ -22,8 +22,9 @@ pub enum Cause {
     Cleared,
 }
 
-/// A departure: the listener owns the value now.
+/// A departure: the listener owns the value now. Made by the cache only; it may have more to tell some day.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event<V> {
     /// The hashes of the key. Keys are not stored; [`Cache::key_hash`](crate::Cache::key_hash) tells
     /// which hash a key has.

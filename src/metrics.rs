@@ -27,7 +27,7 @@ pub const COUNTERS: &[(&str, &str, &str)] = &[
     (
         "tollgate_writes_total",
         "kind: insert, update",
-        "values accepted for a new key, or in the place of a live entry",
+        "values accepted for a new key, or in the place of a live entry; entries changed in place",
     ),
     ("tollgate_written_cost_total", "kind: insert, update", "their cost"),
     (
@@ -120,7 +120,7 @@ impl Stats {
             ("evicted", self.evictions),
             ("rejected", self.rejections),
             ("expired", self.expirations),
-            ("replaced", self.updates),
+            ("replaced", self.updates - self.changed),
             ("removed", self.removals),
             ("cleared", self.cleared),
         ];

@@ -9,7 +9,7 @@ use std::fmt;
 ///
 /// Counters only grow; each is exact, together they are of one moment only while nobody works. What was
 /// inserted and is no longer resident left by exactly one of: eviction, rejection, expiry, replacement
-/// (an update), removal, clear.
+/// (an update that is not a [change](Self::changed)), removal, clear.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -25,6 +25,8 @@ pub struct Stats {
     pub updates: u64,
     /// Their cost.
     pub updated_cost: u64,
+    /// Of the updates, those of `update` and `compute` that left the value where it was, changed or not: no value left.
+    pub changed: u64,
     /// Values handed back because they cost too much, or `replace_if` or `insert_if_present` said so.
     pub refusals: u64,
     /// Of these: cost more than the budget, or than one entry may cost.
@@ -162,10 +164,10 @@ impl Stats {
     }
 
     /// Everything that only grows. No field can be forgotten: one that is in neither list does not compile.
-    fn counters(&mut self) -> [&mut u64; 39] {
+    fn counters(&mut self) -> [&mut u64; 40] {
         #[rustfmt::skip]
         let Self {
-            hits, misses, inserts, inserted_cost, updates, updated_cost,
+            hits, misses, inserts, inserted_cost, updates, updated_cost, changed,
             refusals, refused_too_costly, refused_kept, refused_absent, refused_unpinnable, pins_refused, pins_lost,
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
@@ -176,7 +178,7 @@ impl Stats {
         } = self;
         #[rustfmt::skip]
         let counters = [
-            hits, misses, inserts, inserted_cost, updates, updated_cost,
+            hits, misses, inserts, inserted_cost, updates, updated_cost, changed,
             refusals, refused_too_costly, refused_kept, refused_absent, refused_unpinnable, pins_refused, pins_lost,
             rejections, rejected_cost, rejected_at_once, evictions, evicted_cost, expirations, expired_cost,
             removals, removed_cost, clears, cleared, cleared_cost,
@@ -261,6 +263,7 @@ impl fmt::Display for Stats {
 
 /// What the store holds at one instant; see [`Cache::census`](crate::Cache::census).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Census {
     /// Rows, expired ones that were not reclaimed yet included.
     pub entries: usize,

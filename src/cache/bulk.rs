@@ -94,6 +94,7 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
 }
 
 /// The live entries of a cache; see [`Cache::iter`].
+#[must_use = "an iterator does nothing unless it is asked"]
 pub struct Iter<'a, V> {
     core: &'a Core<V>,
     next_shard: usize,

@@ -62,7 +62,9 @@ impl<K: ?Sized, V: Send + Sync + 'static, S: KeyHasher> Cache<K, V, S> {
     /// The reader need not be buffered; what comes after the snapshot stays in it.
     ///
     /// # Errors
-    /// If the snapshot is damaged or incomplete, or was not written for this cache's keys and values. What came before the damage stays.
+    /// If the snapshot is damaged or incomplete, or was not written for this cache's keys and values. What came before the damage stays. A new cache has
+    /// secrets of its own, to which the keys of a snapshot are strangers ([`RestoreError::OtherKeys`]): build it with
+    /// [`Builder::same_keys_as`](crate::Builder::same_keys_as).
     pub fn restore(&self, reader: impl Read) -> Result<Restored, RestoreError>
     where
         V: DeserializeOwned,

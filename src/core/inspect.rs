@@ -36,6 +36,7 @@ impl<V> Core<V> {
             inserted_cost: tally.inserted_cost,
             updates: tally.updates,
             updated_cost: tally.updated_cost,
+            changed: tally.changed,
             refusals: refused_too_costly + refused_kept + refused_absent + refused_unpinnable,
             refused_too_costly,
             refused_kept,

@@ -42,6 +42,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "what was loaded is inserted by the method that asked for it"]
+#[non_exhaustive]
 pub struct Loaded<V> {
     /// The value.
     pub value: V,

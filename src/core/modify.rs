@@ -137,7 +137,7 @@ impl<V> Core<V> {
         self.touch(row);
         self.plan_refresh(&mut shard, key.index, || self.now());
         shard.loads.overtake(key);
-        shard.tally.written(true, cost);
+        shard.tally.changed(cost);
         if !quiet {
             self.set_deadline_anew(shard, place, deadline);
             return;
@@ -262,7 +262,7 @@ impl<V> Core<V> {
             return outcome.map(|()| Done::Written { updated: true });
         }
         shard.loads.overtake(key);
-        shard.tally.written(true, charged);
+        shard.tally.changed(charged);
         self.count(Count::PinsLost, u64::from(held > 0 && !pinned));
         shard.pins.set(key.index, pinned.then_some(charged));
         let version = shard.recost(place, charged).version();

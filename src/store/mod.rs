@@ -63,6 +63,8 @@ pub(crate) struct Tally {
     pub(crate) inserted_cost: u64,
     pub(crate) updates: u64,
     pub(crate) updated_cost: u64,
+    /// Of the updates, those that left the value where it was.
+    pub(crate) changed: u64,
     /// Updates of which the engine hears through the access ring only.
     pub(crate) quiet_updates: u64,
     pub(crate) removals: u64,
@@ -80,6 +82,12 @@ impl Tally {
         *sum = sum.wrapping_add(cost);
     }
 
+    /// A live entry was changed in place, or could have been; it costs this now.
+    pub(crate) fn changed(&mut self, cost: u64) {
+        self.written(true, cost);
+        self.changed += 1;
+    }
+
     pub(crate) fn removed(&mut self, cost: u64) {
         self.removals += 1;
         self.removed_cost = self.removed_cost.wrapping_add(cost);
@@ -90,6 +98,7 @@ impl Tally {
         self.inserted_cost = self.inserted_cost.wrapping_add(other.inserted_cost);
         self.updates += other.updates;
         self.updated_cost = self.updated_cost.wrapping_add(other.updated_cost);
+        self.changed += other.changed;
         self.quiet_updates += other.quiet_updates;
         self.removals += other.removals;
         self.removed_cost = self.removed_cost.wrapping_add(other.removed_cost);
@@ -342,10 +351,11 @@ mod tests {
             (0..=shard as u64).for_each(|cost| tally.written(cost % 2 == 1, cost));
             tally.removed(7);
             tally.quiet_updates += 2;
+            tally.changed(0);
         }
         let sum = store.tally();
         assert_eq!((sum.inserts, sum.inserted_cost), (6, 4));
-        assert_eq!((sum.updates, sum.updated_cost), (4, 6));
+        assert_eq!((sum.updates - sum.changed, sum.changed, sum.updated_cost), (4, 4, 6));
         assert_eq!((sum.removals, sum.removed_cost, sum.quiet_updates), (4, 28, 8));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tollgate::metrics::{COUNTERS, GAUGES, describe};
-use tollgate::{Cache, Maintenance};
+use tollgate::{Cache, Maintenance, Op};
 
 #[derive(Default)]
 struct Book {
@@ -94,6 +94,15 @@ fn a_recorder_sees_what_the_statistics_say() {
     drop(pages.get_or_reserve(&7000));
     pages.remove(&1);
     pages.insert(2, 2, 200);
+    // Changed in place, kept and given another cost, no value leaves; replaced, one does.
+    pages.wait().unwrap();
+    let before = pages.stats();
+    pages.insert(8001, 0, 1);
+    assert!(pages.update(&8001, |value| *value += 1));
+    assert!(pages.compute(&8001, |_| Op::Keep).is_ok() && pages.compute(&8001, |_| Op::Recost(2)).is_ok());
+    pages.insert(8001, 2, 2);
+    let since = pages.stats().since(&before);
+    assert_eq!((since.inserts, since.updates, since.changed), (1, 4, 3));
     settle(&pages);
     with_local_recorder(&book, || {
         pages.stats().publish(pages.name());
@@ -112,6 +121,7 @@ fn a_recorder_sees_what_the_statistics_say() {
         ("tollgate_departures_total{cache=\"pages\",cause=\"rejected\"}", stats.rejections),
         ("tollgate_departed_cost_total{cache=\"pages\",cause=\"evicted\"}", stats.evicted_cost),
         ("tollgate_departures_total{cache=\"pages\",cause=\"cleared\"}", stats.cleared),
+        ("tollgate_departures_total{cache=\"pages\",cause=\"replaced\"}", 1),
         ("tollgate_refusals_total{cache=\"pages\",cause=\"too_costly\"}", 1),
         ("tollgate_loads_total{cache=\"pages\"}", stats.loads),
         ("tollgate_loads_lost_total{cache=\"pages\",cause=\"error\"}", stats.loads_failed - 1),

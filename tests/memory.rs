@@ -52,6 +52,7 @@ fn full_and_after(
     empty(&cache);
     cache.wait().unwrap();
     assert!(cache.len() <= 1, "{} entries are left", cache.len());
+    cache.check().unwrap();
     (full, HELD.load(Ordering::Relaxed).saturating_sub(new))
 }
 

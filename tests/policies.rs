@@ -378,6 +378,46 @@ fn memory_is_bounded_by_the_residents() {
     }
 }
 
+/// Giving memory back moves what stays: in every policy, with ghosts, however they leave.
+#[test]
+fn shrinking_loses_nobody() {
+    for kind in PolicyKind::ALL {
+        let mut engine = Engine::new(kind.clone(), config(3000, Objective::Hits));
+        let mut effects = Vec::new();
+        for round in 0..4 {
+            // More than fit, so that there are ghosts; some asked for twice.
+            for step in 0..9000 {
+                engine.request(mix(round * 10_000 + step), 1);
+                engine.request(mix(round * 10_000 + mix(step) % (step + 1)), 1);
+            }
+            let full = engine.memory();
+            let kept = 40 + 50 * round as usize;
+            if round % 2 == 0 {
+                let residents: Vec<u64> =
+                    (0..engine.ledger().len() as u32).map(|slot| engine.ledger().index(slot)).collect();
+                for (nth, &index) in residents[kept..].iter().enumerate() {
+                    engine.remove(index);
+                    if nth % 97 == 0 {
+                        engine.check().unwrap_or_else(|fault| panic!("{kind:?}: {fault}"));
+                    }
+                }
+                assert!(
+                    residents[..kept].iter().all(|&index| engine.ledger().find(index).is_some()),
+                    "{kind:?}"
+                );
+            } else {
+                engine.set_max_cost(kept as u64, &mut effects);
+                engine.check().unwrap_or_else(|fault| panic!("{kind:?}: {fault}"));
+                // Ghosts are trimmed by the next that leave.
+                (0..3000).for_each(|step| _ = engine.request(mix(1 << 40 | round << 20 | step), 1));
+                assert!(engine.memory() < full / 2, "{kind:?}: {} bytes of {full}", engine.memory());
+                engine.set_max_cost(3000, &mut effects);
+            }
+            engine.check().unwrap_or_else(|fault| panic!("{kind:?}: {fault}"));
+        }
+    }
+}
+
 #[test]
 fn one_key_inserted_and_removed_over_and_over_takes_no_memory() {
     for kind in PolicyKind::ALL {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{number, recorded, rows, skewed, tollgate, write_trace};
+use common::{command, number, recorded, rows, skewed, tollgate, write_trace};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -116,23 +116,16 @@ fn files_of_one_name_and_what_is_said_twice() {
 #[test]
 fn a_pipe_is_read_from_its_beginning() {
     use std::io::Write;
-    use std::process::{Command, Stdio};
-    let lines: String = (0..50_000).map(|n| format!("{}\n", 1_000_000 + n % 1_000)).collect();
-    for (file, format) in [("-", "lirs"), ("/dev/stdin", "lirs"), ("-", "")] {
-        let mut arguments = vec!["analyze", file, "--format", "json"];
-        if !format.is_empty() {
-            arguments.extend(["--trace-format", format]);
-        }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+    use std::process::Stdio;
+    let (folder, lines) = (folder(), (0..50_000).map(|n| format!("{}\n", 1_000_000 + n % 1_000)));
+    let lines: String = lines.collect();
+    for source in ["- --trace-format lirs", "/dev/stdin --trace-format lirs", "-"] {
+        let mut command = command(&folder, &format!("analyze {source} --format json"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.contains("\"requests\": 50000"), "{file} {format}: {said}");
+        assert!(said.contains("\"requests\": 50000"), "{source}: {said}");
     }
 }
 
@@ -140,22 +133,14 @@ fn a_pipe_is_read_from_its_beginning() {
 #[cfg(unix)]
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     let folder = folder();
     let budgets: Vec<String> = (1..400).map(|cost| cost.to_string()).collect();
     let simulate =
         format!("simulate {{unit.trc}} --max-cost {} --no-optimum --format csv", budgets.join(","));
     for line in [simulate.as_str(), "hostile --keys 2000", "soak --minutes 0.001 --threads 1"] {
-        let arguments = line.split_whitespace().map(|word| match word.strip_prefix('{') {
-            Some(name) => folder.path().join(name.trim_end_matches('}')).into_os_string(),
-            None => word.into(),
-        });
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command(&folder, line);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -171,14 +156,8 @@ fn a_file_may_have_any_name() {
     let folder = folder();
     let odd = folder.path().join(OsStr::from_bytes(b"odd-\xff.trc"));
     std::fs::copy(folder.path().join("unit.trc"), &odd).unwrap();
-    let status = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
-        .arg("simulate")
-        .arg(&odd)
-        .args(["--max-cost", "5%", "--markdown"])
-        .arg(folder.path().join("page.md"))
-        .output()
-        .unwrap();
-    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    let output = command(&folder, "simulate --max-cost 5% --markdown {page.md}").arg(&odd).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -5,13 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Runs `tollgate` with arguments separated by blanks; `{name}` stands for a file in `folder`.
-pub fn tollgate(folder: &TempDir, line: &str) -> Output {
+/// `tollgate` with arguments separated by blanks; `{name}` stands for a file in `folder`.
+pub fn command(folder: &TempDir, line: &str) -> Command {
     let arguments = line.split_whitespace().map(|word| match word.strip_prefix('{') {
         Some(name) => folder.path().join(name.trim_end_matches('}')).into_os_string(),
         None => word.into(),
     });
-    Command::new(env!("CARGO_BIN_EXE_tollgate")).args(arguments).output().expect("the binary runs")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.args(arguments);
+    command
+}
+
+/// Runs it to its end.
+pub fn tollgate(folder: &TempDir, line: &str) -> Output {
+    command(folder, line).output().expect("the binary runs")
 }
 
 /// Runs `tollgate` and reads the JSON array that it prints.

@@ -143,3 +143,21 @@ fn it_outlives_a_policy_that_panics() {
     play(&cache, 0..30);
     assert_eq!(curve(&cache).references(), 61);
 }
+
+/// The policy panics after the cache has taken the new budget, and before the curve has.
+#[test]
+fn it_follows_a_budget_whose_change_the_policy_spoils() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&panics);
+    let build = move |config: &PolicyConfig| -> Box<dyn Policy> {
+        Box::new(Fragile(Lru::new(config), Arc::clone(&told)))
+    };
+    let cache = cache(100, PolicyKind::Custom(Arc::new(build)));
+    play(&cache, 0..30);
+    // An update that is pending: the engine hears of it on the way.
+    assert!(cache.insert(7, 7, 2));
+    panics.store(true, Ordering::Relaxed);
+    cache.set_max_cost(50);
+    assert_eq!(cache.stats().policy_panics, 1);
+    assert_eq!((curve(&cache).max_cost(), curve(&cache).reach()), (50, 400));
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tollgate::clock::{Clock, ManualClock, SystemClock};
-use tollgate::policy::{Admission, Candidate, Departure, Ledger, Policy, PolicyKind, Slot};
+use tollgate::policy::{Admission, Candidate, Departure, Ledger, Objective, Policy, PolicyKind, Slot};
 use tollgate::{Cache, Event, InsertError, Maintenance, Op, SharedProcessor};
 
 /// The cache takes inserts, decides, announces nothing odd, and agrees with itself.
@@ -463,6 +463,38 @@ fn sabotage(how: Sabotage, slack: u64, maintenance: Maintenance) {
     assert_eq!(stats.policy_panics > 0, panicked, "{how:?} with slack {slack}: {stats}");
     assert_eq!(stats.policy == "saboteur", !panicked);
     audit_to_the_end(cache, &books);
+}
+
+/// Who takes the place of a policy that panicked is asked for the same.
+#[test]
+fn the_policy_that_takes_over_has_the_same_objective() {
+    for (objective, comes_in) in [(Objective::Hits, false), (Objective::Cost, true)] {
+        let fuse = Arc::new(AtomicU64::new(1));
+        let policy = PolicyKind::Custom(Arc::new(move |_: &_| {
+            Box::new(Saboteur { how: Sabotage::Hit, fuse: fuse.clone() }) as Box<dyn Policy>
+        }));
+        let cache: Cache<u64, u64> = Cache::builder(10_000, 1000)
+            .policy(policy)
+            .objective(objective)
+            .maintenance(Maintenance::Manual)
+            .seed(1)
+            .build()
+            .unwrap();
+        let request = |key: u64, cost| {
+            if cache.get(&key).is_none() {
+                let _ = cache.insert(key, 0, cost);
+            }
+            cache.run_pending();
+        };
+        for round in 0..400_u64 {
+            (0..900).filter(|key| key % 10 == round % 10).for_each(|key| request(key, 1));
+            request(5000 + round % 3, 300);
+            request(9000 + round % 200, 1);
+        }
+        assert_eq!((cache.stats().policy, cache.stats().policy_panics), ("density", 1));
+        let large = (5000..5003).filter(|key| cache.contains_key(key)).count();
+        assert_eq!(large > 0, comes_in, "{objective:?}: {large} large entries");
+    }
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Stats {
             ("evicted", self.evictions),
             ("rejected", self.rejections),
             ("expired", self.expirations),
-            ("replaced", self.updates - self.changed),
+            ("replaced", self.updates.saturating_sub(self.changed)),
             ("removed", self.removals),
             ("cleared", self.cleared),
         ];

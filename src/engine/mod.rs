@@ -268,10 +268,11 @@ impl Engine {
     /// Forgets everything, the policy's knowledge included.
     pub fn clear(&mut self) {
         self.ledger.clear();
-        self.policy.clear();
         self.wheel = TimerWheel::new();
         self.pins = Pins::new();
+        // First the whole budget: that is what a policy that starts afresh takes its measure by.
         self.fit_ledger();
+        self.policy.clear();
         self.asked.clear();
         if let Some(curve) = &mut self.curve {
             curve.clear();

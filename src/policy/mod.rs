@@ -14,7 +14,7 @@
 //! | request for an absent key | [`miss`](Policy::miss), once a request |
 //! | its insertion, when it fits | [`inserted`](Policy::inserted) |
 //! | its insertion, when it does not | [`admit`](Policy::admit); if admitted, [`removed`](Policy::removed) and [`moved`](Policy::moved) for each victim, then [`inserted`](Policy::inserted) |
-//! | an update that changes the cost | [`recosted`](Policy::recosted), then [`hit`](Policy::hit); if the budget is passed, [`evict`](Policy::evict) with the entry as `keep` (before the two, if the costs could not be summed else) |
+//! | an update that changes the cost | [`recosted`](Policy::recosted), then [`hit`](Policy::hit); if the budget is passed, [`evict`](Policy::evict) with the entry as `keep` (before the two, if the costs could not be summed otherwise) |
 //! | one to a cost that is larger than the budget | as if the policy had evicted it: [`removed`](Policy::removed), then [`moved`](Policy::moved) |
 //! | a lowered budget | [`resized`](Policy::resized), then [`evict`](Policy::evict) |
 //! | an entry is pinned | [`removed`](Policy::removed), then [`moved`](Policy::moved) unless it held the last slot, as if its owner had removed it; [`resized`](Policy::resized), then [`evict`](Policy::evict) if the budget is passed |

@@ -18,11 +18,11 @@ pub struct TraceArgs {
     trace_format: Option<Format>,
 
     /// The key's column of a CSV trace: a name, or a number from 1, which says that there is no line of names.
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", value_parser = parse_column)]
     key_column: Option<String>,
 
     /// The cost's column of a CSV trace: likewise.
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", value_parser = parse_column)]
     size_column: Option<String>,
 
     /// What stands between the columns of a CSV trace, one ASCII character; worked out from the first line if absent.
@@ -87,6 +87,13 @@ impl TraceArgs {
                 delimiter: self.delimiter,
             },
         }
+    }
+}
+
+fn parse_column(text: &str) -> Result<String, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("columns are numbered from 1".to_owned()),
+        _ => Ok(text.to_owned()),
     }
 }
 

@@ -122,7 +122,13 @@ fn a_pipe_is_read_from_its_beginning() {
     for source in ["- --trace-format lirs", "/dev/stdin --trace-format lirs", "-"] {
         let mut command = command(&folder, &format!("analyze {source} --format json"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        // In pieces: the first line comes bit by bit.
+        let mut input = child.stdin.take().unwrap();
+        for piece in [&lines[..3], &lines[3..10], &lines[10..]] {
+            input.write_all(piece.as_bytes()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        drop(input);
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.contains("\"requests\": 50000"), "{source}: {said}");
@@ -192,6 +198,7 @@ fn mistakes_are_told_before_the_work() {
         ("simulate {mystery} --max-cost 5%", "--trace-format"),
         ("simulate {unit.trc} --max-cost 5% --delimiter →", "one ASCII character"),
         ("simulate {unit.trc} --max-cost 5% --size-column 3", "fixed columns"),
+        ("simulate {unit.trc} --max-cost 5% --key-column 0", "from 1"),
         ("soak --minutes 0", "above 0"),
         ("soak --minutes nan", "above 0"),
         ("soak --minutes inf", "above 0"),

@@ -116,7 +116,7 @@ impl SimulateArgs {
 
     /// Whether budgets must be added to make curves of the report.
     fn needs_grid(&self) -> bool {
-        self.report.is_some() && self.max_cost.len() < ENOUGH_BUDGETS
+        self.report.is_some() && budget::unique(&self.max_cost).len() < ENOUGH_BUDGETS
     }
 
     /// Whether the row's budget was on the command line, or else on the grid only.

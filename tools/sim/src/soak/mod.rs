@@ -62,7 +62,7 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Failure> {
     thread::spawn(move || bark_if_stuck(account));
     let length = Duration::from_secs_f64(args.minutes * 60.0);
     let (started, mut total) = (Instant::now(), Total::default());
-    while started.elapsed() < length && total.violations.is_empty() {
+    loop {
         for setting in Setting::ALL {
             // An era is short in a short soak, so that every setting gets its turn at least twice.
             let rounds = (length.as_secs_f64() / (2.5 * Setting::ALL.len() as f64)).clamp(0.25, 5.0);
@@ -83,6 +83,9 @@ pub fn run(args: &SoakArgs) -> Result<ExitCode, Failure> {
             "{seconds:>6} s  {:>14} operations  {:>7} checks  {resident:>8} KiB resident",
             total.operations, total.checks
         ))?;
+        if started.elapsed() >= length || !total.violations.is_empty() {
+            break;
+        }
     }
     report(&mut total, account)?;
     Ok(if total.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -29,13 +29,6 @@ pub struct Columns {
     pub delimiter: Option<u8>,
 }
 
-impl Columns {
-    /// Whether anything is said of them.
-    pub(super) fn any(&self) -> bool {
-        self.key.is_some() || self.size.is_some() || self.delimiter.is_some()
-    }
-}
-
 /// Positions of key and cost.
 struct Places {
     key: usize,
@@ -74,8 +67,7 @@ pub(super) fn read_libcachesim(
     if size.is_none() && columns.size.is_some() {
         return Err(TraceFault::MixedColumns);
     }
-    // Written without quotation marks: one that is there is a part of a key.
-    let mut csv = open(reader, columns, false);
+    let mut csv = open(reader, columns, true);
     read_places(&mut csv, &Places { key: 1, size: size.or(Some(2)) }, StringRecord::new(), trace)
 }
 
@@ -167,7 +159,8 @@ fn named(header: &StringRecord, columns: &Columns) -> Result<Places, TraceFault>
 
 fn starts_with_number(reader: &mut Reader) -> bool {
     let head = reader.fill_buf().unwrap_or_default();
-    head.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(u8::is_ascii_digit)
+    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
+    text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(u8::is_ascii_digit)
 }
 
 fn read_places(
@@ -189,26 +182,27 @@ fn next(
     record: &mut StringRecord,
     requests: usize,
 ) -> Result<bool, TraceFault> {
-    let more = csv.read_record(record).map_err(|error| {
+    csv.read_record(record).map_err(|error| {
         let line = error.position().map_or(0, csv::Position::line);
         match error.into_kind() {
             csv::ErrorKind::Io(source) => TraceFault::Read { requests, source },
             _ => TraceFault::Line { line, fault: LineFault::NotText },
         }
-    })?;
-    // A stray quotation mark would take all lines up to the next one for a single field.
-    match record.iter().any(|field| field.contains('\n')) {
-        true => Err(TraceFault::Line { line: line_of(record), fault: LineFault::OpenQuote }),
-        false => Ok(more),
-    }
+    })
 }
 
 fn field(record: &StringRecord, at: usize) -> Result<&str, TraceFault> {
-    record.get(at).ok_or_else(|| TraceFault::Line {
-        line: line_of(record),
-        fault: LineFault::TooFewFields { found: record.len(), needed: at + 1 },
-    })
+    let fault = |fault| TraceFault::Line { line: line_of(record), fault };
+    // A stray quotation mark takes the lines up to the next one, which may be many, for a single field: this one, or one before it.
+    let mut lines = record.iter().map(|field| field.matches('\n').count());
+    if lines.clone().nth(at).is_some_and(|lines| lines > 0) || lines.any(|lines| lines > MOST_LINES) {
+        return Err(fault(LineFault::OpenQuote));
+    }
+    record.get(at).ok_or_else(|| fault(LineFault::TooFewFields { found: record.len(), needed: at + 1 }))
 }
+
+/// A field that is neither key nor cost may have so many more lines.
+const MOST_LINES: usize = 16;
 
 fn number_in(record: &StringRecord, at: usize) -> Result<u64, TraceFault> {
     number(field(record, at)?).map_err(|fault| TraceFault::Line { line: line_of(record), fault })

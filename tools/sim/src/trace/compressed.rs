@@ -15,7 +15,7 @@ pub(super) fn open(path: &Path) -> Result<Reader, TraceFault> {
         true => Box::new(io::stdin()),
         false => Box::new(File::open(path).map_err(TraceFault::Open)?),
     };
-    decode(BufReader::with_capacity(BUFFER, file)).map_err(TraceFault::Open)
+    decode(BufReader::with_capacity(BUFFER, Whole::new(file))).map_err(TraceFault::Open)
 }
 
 /// Whether what is read from a path is gone, as from a pipe, so that it cannot be looked at first and read again.
@@ -37,7 +37,42 @@ pub(super) fn decode(mut raw: impl BufRead + 'static) -> io::Result<Reader> {
     } else {
         Box::new(raw)
     };
-    Ok(BufReader::with_capacity(BUFFER, decoded))
+    Ok(BufReader::with_capacity(BUFFER, Box::new(Whole::new(decoded)) as Box<dyn Read>))
+}
+
+/// Reads until the buffer is full: what comes through a pipe comes in pieces, and the head is to be looked at as a whole.
+struct Whole<R> {
+    inner: R,
+    /// What went wrong behind what was read.
+    fault: Option<io::Error>,
+}
+
+impl<R> Whole<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, fault: None }
+    }
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.inner.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) if filled == 0 => return Err(fault),
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    break;
+                }
+            }
+        }
+        Ok(filled)
+    }
 }
 
 pub(super) const STANDARD_INPUT: &str = "-";

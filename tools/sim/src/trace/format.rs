@@ -4,10 +4,10 @@
 //! unmistakable. Binary records look like any others: they are never guessed from content.
 
 use super::LoadOptions;
-use super::columns::{KEY_NAMES, TWITTER_WRITES, guess_delimiter, plain_name};
+use super::columns::{Columns, KEY_NAMES, TWITTER_WRITES, guess_delimiter, plain_name};
 use super::compressed::Reader;
 use super::error::TraceFault;
-use super::lines::BYTE_ORDER_MARK;
+use super::lines::{BYTE_ORDER_MARK, is_plain_number};
 use clap::ValueEnum;
 use std::io::BufRead;
 use std::path::Path;
@@ -35,10 +35,6 @@ pub enum Format {
 }
 
 impl Format {
-    fn has_columns(self) -> bool {
-        matches!(self, Self::Csv | Self::LibCacheSimCsv)
-    }
-
     /// As the command line calls it.
     fn name(self) -> &'static str {
         match self {
@@ -56,22 +52,25 @@ impl Format {
 
 /// The format to read `path` by.
 pub(super) fn resolve(path: &Path, reader: &mut Reader, options: &LoadOptions) -> Result<Format, TraceFault> {
-    let format = match options.format {
-        Some(format) => format,
-        None => guess(path, reader, options)?,
-    };
-    match options.columns.any() && !format.has_columns() {
-        true => Err(TraceFault::NoColumns(format.name())),
-        false => Ok(format),
-    }
-}
-
-fn guess(path: &Path, reader: &mut Reader, options: &LoadOptions) -> Result<Format, TraceFault> {
     let head = reader.fill_buf().map_err(|source| TraceFault::Read { requests: 0, source })?;
     if let Some((name, _)) = NOT_READ.into_iter().find(|(_, magic)| head.starts_with(magic)) {
         return Err(TraceFault::UnknownCompression(name));
     }
-    if options.columns.any() && is_text(head) {
+    let format = match options.format {
+        Some(format) => format,
+        None => guess(path, head, options)?,
+    };
+    let Columns { key, size, delimiter } = &options.columns;
+    let chosen = match format {
+        Format::Csv | Format::LibCacheSimCsv => false,
+        Format::Twitter => key.is_some() || size.is_some() || delimiter.is_some_and(|byte| byte != b','),
+        _ => key.is_some() || size.is_some() || delimiter.is_some(),
+    };
+    if chosen { Err(TraceFault::NoColumns(format.name())) } else { Ok(format) }
+}
+
+fn guess(path: &Path, head: &[u8], options: &LoadOptions) -> Result<Format, TraceFault> {
+    if (options.columns.key.is_some() || options.columns.size.is_some()) && is_text(head) {
         return Ok(Format::Csv);
     }
     let name = file_name(path).to_lowercase();
@@ -95,8 +94,7 @@ pub fn trace_name(path: &Path) -> String {
 }
 
 fn by_name(name: &str, text: bool) -> Option<Format> {
-    let name = COMPRESSIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-    let has = |ending: &str| name.ends_with(ending);
+    let has = |ending: &str| name.ends_with(ending) || name.contains(&format!("{ending}."));
     match text {
         true if has(".lis") => Some(Format::Arc),
         true if has(".csv") || has(".tsv") => Some(Format::Csv),
@@ -123,7 +121,7 @@ fn by_content(head: &[u8]) -> Option<Format> {
     let operation = |text: &&str| text.starts_with("get") || TWITTER_WRITES.contains(text);
     match fields.as_slice() {
         [_, _, _, _, _, op, _] if operation(op) => Some(Format::Twitter),
-        [one] if *one == "*" || one.parse::<u64>().is_ok() => Some(Format::Lirs),
+        [one] if *one == "*" || is_plain_number(one) => Some(Format::Lirs),
         [_, _, ..] if fields.iter().any(|name| KEY_NAMES.contains(&plain_name(name).as_str())) => {
             Some(Format::Csv)
         }
@@ -141,12 +139,9 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Endings of what is decompressed.
-const COMPRESSIONS: [&str; 3] = [".zst", ".zstd", ".gz"];
-
 /// What is compressed otherwise, by its first bytes.
 const NOT_READ: [(&str, &[u8]); 4] =
-    [("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"), ("lz4", b"\x04\x22\x4d\x18"), ("zip", b"PK\x03\x04")];
+    [("bzip2", b"BZh91AY&SY"), ("xz", b"\xfd7zXZ\0"), ("lz4", b"\x04\x22\x4d\x18"), ("zip", b"PK\x03\x04")];
 
 const ENDINGS: [&str; 13] =
     ["zst", "zstd", "gz", "trc", "trace", "lis", "csv", "tsv", "txt", "keys", "lirs", "bin", "oraclegeneral"];

@@ -52,9 +52,13 @@ pub(super) fn read_lirs(reader: &mut Reader, trace: &mut TraceBuilder) -> Result
 
 /// The key that a piece of text stands for: itself if it is a number as numbers are written, else its hash. `007` is not `7`.
 pub(super) fn text_key(text: &str) -> u64 {
-    let is_padded = text.len() > 1 && text.starts_with('0');
-    let number = if is_padded { None } else { number(text).ok() };
+    let number = if is_plain_number(text) { number(text).ok() } else { None };
     number.unwrap_or_else(|| xxh3_64(text.as_bytes()))
+}
+
+/// Whether a text is a number of 64 bits as it is usually written.
+pub(super) fn is_plain_number(text: &str) -> bool {
+    (text == "0" || !text.starts_with('0')) && number(text).is_ok()
 }
 
 pub(super) fn number(text: &str) -> Result<u64, LineFault> {

@@ -198,10 +198,22 @@ fn a_stray_quotation_mark_takes_no_lines_with_it() {
 
     let bare: String = (0..500).map(|n| format!("{n},{},10\n", if n == 7 { "\"b" } else { "5" })).collect();
     let options = LoadOptions { format: Some(Format::LibCacheSimCsv), columns: Columns::default() };
-    assert_eq!(read_as("bare.csv", bare.as_bytes(), &options).unwrap().len(), 500);
+    let error = read_as("bare.csv", bare.as_bytes(), &options).unwrap_err();
+    assert!(matches!(error.fault, TraceFault::Line { line: 8, fault: LineFault::OpenQuote }), "{error}");
+    let quoted = b"\xef\xbb\xbf1,\"a,b\",512\n2,c,1\n";
+    assert_eq!(read_as("bare.csv", quoted, &options).unwrap().distinct_cost(), 513);
 
     let named = format!("key,size\n{}", (0..500).map(|n| format!("{n},1\n")).collect::<String>());
     let error = read("a.csv", named.replace("\n7,", "\n\"7,").as_bytes()).unwrap_err();
+    assert!(matches!(error.fault, TraceFault::Line { line: 9, fault: LineFault::OpenQuote }), "{error}");
+    // In another column than ours, a few lines may well be one field.
+    let noted = b"note,key,size\n\"two\nlines\",7,1\nnone,8,1\n";
+    assert_eq!(requests(&read("a.csv", noted).unwrap()), [(7, 1), (8, 1)]);
+    let stray = format!(
+        "note,key,size\n{}",
+        (0..500).map(|n| format!("{},{n},1\n", if n == 7 { "\"" } else { "x" })).collect::<String>()
+    );
+    let error = read("a.csv", stray.as_bytes()).unwrap_err();
     assert!(matches!(error.fault, TraceFault::Line { line: 9, fault: LineFault::OpenQuote }), "{error}");
     // Closed on its line, it is none of ours.
     assert_eq!(read("a.csv", named.replace("\n7,", "\n\"7\",").as_bytes()).unwrap().distinct(), 500);
@@ -229,6 +241,8 @@ fn columns_that_would_be_ignored_are_refused() {
     let mixed = with("a.csv", bare, format, columns(None, Some("size")));
     assert!(matches!(mixed, Err(TraceFault::MixedColumns)), "{mixed:?}");
 
+    let comma = Columns { delimiter: Some(b','), ..Columns::default() };
+    assert_eq!(with("a", b"0,a,1,1,1,get,0\n", None, comma).unwrap().len(), 1);
     for format in [Format::Lirs, Format::Text, Format::Arc, Format::Twitter, Format::Tollgate] {
         let ignored = with("a", b"1\n2\n", Some(format), columns(Some("key"), None));
         assert!(matches!(ignored, Err(TraceFault::NoColumns(_))), "{format:?}: {ignored:?}");
@@ -242,13 +256,17 @@ fn compressed_data_is_never_read_as_records() {
     {
         let mut content = magic.to_vec();
         content.resize(1200, 0xa5);
-        for file in ["a.trc.bz2", "a.trc", "a.oracleGeneral.xz"] {
-            let error = read(file, &content).unwrap_err();
+        for (file, format) in
+            [("a.trc.bz2", None), ("a.oracleGeneral.xz", None), ("a", Some(Format::Tollgate))]
+        {
+            let options = LoadOptions { format, columns: Columns::default() };
+            let error = read_as(file, &content, &options).unwrap_err();
             assert!(matches!(error.fault, TraceFault::UnknownCompression(told) if told == name), "{error}");
         }
     }
     let content: Vec<u8> = (0..1200).map(|n| (n * 7 % 251) as u8).collect();
-    assert!(matches!(read("a.trc.zip7", &content).unwrap_err().fault, TraceFault::UnknownFormat));
+    assert!(matches!(read("a.zip7", &content).unwrap_err().fault, TraceFault::UnknownFormat));
+    assert_eq!(read("a.txt", b"BZhang,1\n").unwrap().len(), 1);
     // Parallel zstd begins with a frame that is to be skipped.
     let skipped =
         [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4][..], &zstd(&tollgate_records(&[(7, 1)]))];

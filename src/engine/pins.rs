@@ -323,7 +323,18 @@ mod tests {
         engine.check().unwrap();
     }
 
-    /// The same where 64 bits do not hold the sum.
+    #[test]
+    fn a_pinned_entry_is_in_nobodys_way_when_it_is_rewritten() {
+        let config =
+            PolicyConfig { num_counters: 100, max_cost: 100, seed: 1, objective: Default::default() };
+        let mut engine = Engine::new(PolicyKind::Lru, config).with_pin_quota(40);
+        engine.write(write(1, 30, true), &mut Vec::new());
+        assert_eq!((engine.most_unpinned(1), engine.most_unpinned(2)), (100, 70));
+        engine.write(write(3, 10, true), &mut Vec::new());
+        assert_eq!((engine.most_unpinned(1), engine.most_unpinned(2)), (90, 60));
+    }
+
+    /// As heard of too early, where 64 bits do not hold the sum.
     #[test]
     fn pins_heard_of_too_early_may_cost_more_than_a_budget_can() {
         let config =
